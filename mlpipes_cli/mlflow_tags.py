@@ -22,11 +22,15 @@ TRIAL = "mlpipes.trial"  # the number of a trial of a search, which is a run und
 ENVIRONMENT = "mlpipes.environment"  # the hash of the environment that trained the run, unless it was our own
 MODEL_KEY = "mlpipes.model_key"  # the id of the key that signed the model
 TAKEN = "mlpipes.taken"  # milliseconds since the epoch when a `train` last reused the run from the cache
+USER = "mlflow.user"  # MLflow's own: the account that trained the run
 PARENT = "mlflow.parentRunId"  # MLflow's own: the run under which this run is shown
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so only complete runs have it
 ERROR = "mlpipes.error"  # one line
 EXPERIMENT_FILE = "mlpipes.experiment_file"  # path relative to the project's folder
 GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
+RETRAINING = "mlpipes.retraining"  # the id of the retraining that trained the run
+RETRAINING_CAUSE = "mlpipes.retraining_cause"  # manual, drift, performance or truth
+RETRAINING_CHECK = "mlpipes.retraining_check"  # the id of the check that set it off
 
 HOLDOUT_PREDICTIONS = "holdout_predictions.parquet"
 TRAINING_ROWS = "training_rows.parquet"

@@ -16,7 +16,7 @@ import pytest
 import signing_help
 import warm_cli
 
-pytest_plugins = ["leak_check", "docker_help", "longest_first", "told_at_once"]
+pytest_plugins = ["cluster_tools", "leak_check", "docker_help", "longest_first", "report_at_once"]
 # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlpipes_cli.config.monitoring import Monitoring
+from mlpipes_cli.lifecycle.monitoring import budget
 from mlpipes_cli.local_files.atomic_files import write_text
 from mlpipes_cli.monitoring.results import Options
-from mlpipes_cli.monitoring.series import Plan, compare_windows, events
+from mlpipes_cli.monitoring.series import WINDOWS, compare_windows, events
 
 DAYS, ROWS, REFERENCE = 365, 100, 1_000
 
@@ -31,8 +33,9 @@ def rows(number: int, rng: np.random.Generator) -> pd.DataFrame:
 
 def one_day(reference: pd.DataFrame, served: pd.DataFrame, day: int) -> dict[str, bool]:
     """Return whether a day's check alarms, and whether any comparison of it is significant."""
-    windows = {window: served.iloc[: (day + 1) * ROWS].tail(window * ROWS) for window in (1, 7, 28)}
-    found = compare_windows(reference, windows, Options(seed=day), Plan(DAYS))
+    windows = {window: served.iloc[: (day + 1) * ROWS].tail(window * ROWS) for window in WINDOWS}
+    alpha = budget.of_time(Monitoring(), timedelta(days=1))
+    found = compare_windows(reference, windows, Options(alpha=alpha, seed=day))
     certain = sum(
         any(check.significant for check in one.columns)
         or (one.joint is not None and one.joint.p is not None and one.joint.p <= found.alpha)

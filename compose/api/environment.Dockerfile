@@ -41,7 +41,7 @@ RUN useradd --no-create-home --uid 10004 api && install -d -m 1777 /var/lib/mlpi
 COPY mlpipes_cli /opt/mlpipes/lib/mlpipes_cli
 RUN python -m compileall -qq -j 0 /opt/mlpipes/lib
 COPY model /opt/mlpipes/model
-COPY settings.json /opt/mlpipes/
+COPY settings.json sbom.cdx.json /opt/mlpipes/
 USER api
 WORKDIR /tmp
 ENV HOME=/tmp PYTHONPATH=/opt/mlpipes/lib MLPIPES_STATE=/var/lib/mlpipes PORT=8000 \

@@ -23,6 +23,7 @@ def write(folder: Path) -> None:
         "mlpipes-yaml": yaml_keys.page("mlpipes"),
         "experiment-yaml": yaml_keys.page("experiment"),
         "dataset-yaml": yaml_keys.page("dataset"),
+        "pipeline-yaml": yaml_keys.page("pipeline"),
         "metrics": metric_table.page(),
         "rest": rest.page(),
     }

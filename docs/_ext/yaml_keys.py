@@ -1,4 +1,4 @@
-"""The reference of ``mlpipes.yaml``, ``experiment.yaml`` and ``dataset.yaml``, from their JSON Schemas."""
+"""The reference of the files that users write, from their JSON Schemas."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ INTRO = {
     "`mlpipes.yaml.example` in the repository shows every key in one file.",
     "experiment": "One data set, one holdout, and the candidates that are compared on it.",
     "dataset": "A source of rows, what they are expected to be like, and how they are cleaned and split.",
+    "pipeline": "The commands of a project as steps, and when they run.",
 }
 EDITOR = """\
 The package holds this file's JSON Schema, `schemas/{name}.json`, which completes keys and marks mistakes

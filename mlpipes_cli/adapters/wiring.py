@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.alerts import Channel, Outbox
     from mlpipes_cli.ports.alias_notifications import AliasNotifications
     from mlpipes_cli.ports.api_keys import KeyStore
+    from mlpipes_cli.ports.automation.pipeline_runs import PipelineStore
     from mlpipes_cli.ports.data_sets.datasets import RawTable
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WatchSeat, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
     from mlpipes_cli.ports.recent_predictions import RecentPredictions
+    from mlpipes_cli.ports.retraining.served_rows import ServedRows
+    from mlpipes_cli.ports.retraining.store import RetrainingStore
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.signing.keys import Key
     from mlpipes_cli.signing.vault import Vault
@@ -68,7 +71,7 @@ def make_runtime(
     """
     from mlpipes_cli import stack_state as remembered
     from mlpipes_cli.adapters import runtime_choice
-    from mlpipes_cli.services.catalog import API
+    from mlpipes_cli.services.catalog import BY_SPEC
 
     made = choices or remembered.read(project)
     if choices is not None and choices.runtime is not None:
@@ -79,7 +82,7 @@ def make_runtime(
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        others = tuple(one for one in made.services if one != API)  # services that `start` adds
+        others = tuple(one for one in made.services if one not in BY_SPEC)  # which `start` adds
         return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime
@@ -148,6 +151,20 @@ def watch_seat(database_url: str, name: str) -> AbstractContextManager[WatchSeat
     return watch_seat.taken(database_url, name)
 
 
+def make_pipeline_store(database_url: str) -> PipelineStore:
+    """Return the store of runs of pipelines."""
+    from mlpipes_cli.adapters.postgres.pipelines.store import PostgresPipelineStore
+
+    return PostgresPipelineStore(database_url)
+
+
+def make_retraining(database_url: str) -> tuple[RetrainingStore, ServedRows]:
+    """Return the history of retrainings, and the reader of served rows with ground truth."""
+    from mlpipes_cli.adapters.postgres.retraining import served_rows, store
+
+    return store.PostgresRetrainingStore(database_url), served_rows.PostgresServedRows(database_url)
+
+
 def make_outbox(database_url: str) -> Outbox:
     """Return the alerts that have to go out."""
     from mlpipes_cli.adapters.postgres.deliveries import PostgresOutbox
@@ -176,8 +193,8 @@ def make_recent_checks(database_url: str) -> RecentChecks:
     return PostgresRecentChecks(database_url)
 
 
-def prepare_database(url: str, *, must: bool = True) -> None:
-    """Make or upgrade the tables of the project's database.
+def prepare_database(url: str, *, must: bool = True) -> list[str]:
+    """Make or upgrade the tables of the project's database; return the names of the migrations that ran.
 
     Args:
         url: The database's address.
@@ -190,10 +207,11 @@ def prepare_database(url: str, *, must: bool = True) -> None:
     from mlpipes_cli.errors import MlpipesError
 
     try:
-        database.migrate(url)
+        return database.migrate(url)
     except MlpipesError:
         if must:
             raise
+        return []
 
 
 def raw_table(url: str, dataset: str, waiting: Callable[[str], None]) -> AbstractContextManager[RawTable]:

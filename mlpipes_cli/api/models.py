@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlpipes_cli.api import results
@@ -13,6 +14,7 @@ from mlpipes_cli.tabular import TableRows
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
+    from mlpipes_cli.lifecycle.reports.card import ModelCard
     from mlpipes_cli.lifecycle.serving import Served
     from mlpipes_cli.lifecycle.serving.image import BuildResult
     from mlpipes_cli.lifecycle.serving.keys import Created, KeyRow
@@ -183,6 +185,36 @@ class ModelMethods(Base):
             raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)
         return verdict
 
+    def report(
+        self,
+        run: str | None = None,
+        *,
+        experiment: str | None = None,
+        metric: str | None = None,
+        to: str = "production",
+        output: File | None = None,
+    ) -> ModelCard:
+        """Return a model card: data, metrics, plots, the leaderboard and the verdict of the promotion test.
+
+        Args:
+            run: A run id or a candidate's name instead of the best run.
+            experiment: The experiment; the default is the newest.
+            metric: Selects the best run and compares it.
+            to: The alias whose version it is compared with; no alias is moved.
+            output: Write a ``.md`` file with the plots in a folder beside it, or one ``.html`` page; a report
+                that is there is replaced.
+
+        Raises:
+            UsageError: There is no such run, experiment or metric, or the file cannot be one.
+            MlpipesError: The stack is not running, or nothing was trained.
+        """
+        from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
+        from mlpipes_cli.lifecycle.reports import report as verb
+
+        request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to)
+        file = None if output is None else verb.ReportFile(Path(output))
+        return verb.report(self._settings, self._events, request, file)
+
     def rollback(self, *, model: str | None = None, to: str = "production", reason: str = "") -> HistoryEvent:
         """Return the alias to the version that held it before.
 
@@ -234,14 +266,26 @@ class ModelMethods(Base):
         model: str | None = None,
         alias: str | None = None,
         version: int | None = None,
-        tag: str | None = None,
+        tag: str | Sequence[str] = (),
+        push: str | Sequence[str] = (),
+        sbom: File | None = None,
         platform: str | None = None,
     ) -> BuildResult:
         """Build a Docker image of the API with the model inside; it needs nothing but a database.
 
+        Args:
+            model: The registered model.
+            alias: The alias of the version.
+            version: The version instead of an alias.
+            tag: One name or several; the default is ``mlpipes-MODEL:VERSION``.
+            push: Names ``REGISTRY/NAME:TAG`` to push it to, with the logins of Docker's own configuration.
+            sbom: Write the bill of materials, a CycloneDX document, to this file.
+            platform: Such as ``linux/arm64``; the default is the engine's own.
+
         Raises:
-            UsageError: There is no such model, or the tag is not valid.
-            MlpipesError: No model was promoted, there is no Docker engine, or a step of the build failed.
+            UsageError: There is no such model, or a name is not valid.
+            MlpipesError: No model was promoted, there is no Docker engine, a step of the build failed, or a
+                registry did not take the image.
         """
         from mlpipes_cli.lifecycle.serving import image
 
@@ -251,7 +295,9 @@ class ModelMethods(Base):
             model=model,
             alias=alias,
             version=version,
-            tag=tag,
+            tags=(tag,) if isinstance(tag, str) else tag,
+            push=(push,) if isinstance(push, str) else push,
+            sbom=None if sbom is None else Path(sbom),
             platform=platform,
         )
 

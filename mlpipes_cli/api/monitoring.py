@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.history import History
     from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
+    from mlpipes_cli.lifecycle.retraining.result import Retrained
 
 
 class MonitoringMethods(Base):
@@ -94,6 +95,47 @@ class MonitoringMethods(Base):
         return (
             alerts.listed(self._settings, limit=limit) if test is None else alerts.test(self._settings, test)
         )
+
+    def retrain(
+        self,
+        file: File | None = None,
+        *,
+        only_if: str | Sequence[str] | None = None,
+        to: str | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Retrained:
+        """Train on the source and the served rows with ground truth, and promote what is better.
+
+        A gate or a limit that says no has the outcome ``refused``; ``require()`` of the result raises
+        :class:`Refused`.
+
+        Args:
+            file: The experiment file; the default is that of ``monitoring: retrain``.
+            only_if: Train only after one of these: ``drift``, ``performance``, ``truth:500``; the default is
+                to train in any case.
+            to: The alias of a better model; the default is that of ``monitoring: retrain``.
+            dry_run: Return what would be done, and write nothing.
+            force: Ignore the cool-down and the limit on tries.
+
+        Raises:
+            ConfigError: The file, or the data for it, has mistakes.
+            UsageError: There is no such file, or a condition is unknown.
+            MlpipesError: The stack is not running, another retraining runs, or no candidate could be trained.
+        """
+        from mlpipes_cli.lifecycle.retraining import causes
+        from mlpipes_cli.lifecycle.retraining import retrain as verb
+
+        given = only_if if only_if is None or isinstance(only_if, str) else ",".join(only_if)
+        request = verb.RetrainRequest(
+            conditions=None if given is None else causes.read(given),
+            file=None if file is None else self._file(file),
+            to=to,
+            dry_run=dry_run,
+            force=force,
+        )
+        events = self._events
+        return verb.retrain(self._settings, request, events, events)
 
 
 def monitor(

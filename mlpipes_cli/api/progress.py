@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import CandidateState
+    from mlpipes_cli.ports.automation.pipeline_runs import StepRun
 
-Kind = Literal["info", "warning", "detail", "progress", "candidate"]
+Kind = Literal["info", "warning", "detail", "progress", "candidate", "step"]
 
 _LOGGER = logging.getLogger("mlpipes")
 _LEVELS: dict[Kind, int] = {"info": logging.INFO, "warning": logging.WARNING}
@@ -23,9 +24,11 @@ class Event:
 
     Attributes:
         kind: ``info``, ``warning`` and ``detail`` are messages; ``progress`` is a step of a task;
-            ``candidate`` is a candidate of a training whose state has changed.
+            ``candidate`` is a candidate of a training and ``step`` a step of a pipeline whose state has
+            changed.
         text: One line for a person.
-        task: The name of the task, for ``progress``; the candidate's name, for ``candidate``.
+        task: The name of the task, for ``progress``; the name of the candidate or step, for
+            ``candidate`` and ``step``.
         done: How much of the task is done, in the task's own unit.
         total: The whole amount; None if it is unknown.
     """
@@ -52,6 +55,7 @@ class Events:
     def __init__(self, call: Callable[[Event], object]) -> None:
         self._call = call
         self._seen: dict[str, CandidateState] = {}
+        self._steps: dict[str, StepRun] = {}
 
     def info(self, text: str) -> None:
         self._call(Event("info", text))
@@ -77,6 +81,15 @@ class Events:
                 continue
             self._seen[state.name] = state
             self._call(Event("candidate", _described(state, metric), task=state.name))
+
+    def show_steps(self, steps: Sequence[StepRun]) -> None:
+        for step in steps:
+            before = self._steps.get(step.name)
+            if step.status == "waiting" or step == before:
+                continue
+            self._steps[step.name] = step
+            text = f"{step.status}{': ' + step.reason if step.reason else ''}"
+            self._call(Event("step", text, task=step.name))
 
 
 class _Task:

@@ -10,12 +10,13 @@ from mlpipes_cli.api.base import File
 from mlpipes_cli.api.datasets import DatasetMethods
 from mlpipes_cli.api.models import ModelMethods
 from mlpipes_cli.api.monitoring import MonitoringMethods
+from mlpipes_cli.api.pipelines import PipelineMethods
 from mlpipes_cli.api.predictions import PredictionMethods
 from mlpipes_cli.api.progress import Event, Events, log
 from mlpipes_cli.api.stack import StackMethods
 
 
-class Project(StackMethods, ModelMethods, PredictionMethods, MonitoringMethods):
+class Project(StackMethods, ModelMethods, PredictionMethods, MonitoringMethods, PipelineMethods):
     """The commands of the command line for one project.
 
     Each method reads the settings anew, as each command does.

@@ -150,13 +150,24 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Make a check if one is due, send the alerts that are, and end.")
     ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=1, max=65535, metavar="N", help="Answer GET /health on this port of 127.0.0.1."
+        ),
+    ] = None,
 ) -> None:
-    """Make the scheduled checks and send their alerts, until SIGTERM or Ctrl-C; one watcher at a time."""
+    """Make the scheduled checks and send their alerts, until SIGTERM or Ctrl-C; one watcher at a time.
+
+    As a service of the stack: `mlpipes up --with watch`.
+    """
     from mlpipes_cli.lifecycle.monitoring import watch as verb
 
     here = context.current
+    if once and port is not None:
+        raise UsageError("--port is for a watcher that stays", "leave out --once or --port")
     if not once:
-        verb.forever(here.project(), here.console)
+        verb.forever(here.project(), here.console, port=port)
         return
     from mlpipes_cli.cli.views.monitored import watched
 

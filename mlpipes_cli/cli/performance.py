@@ -9,8 +9,8 @@ import typer
 
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.predictions import Alias, Model, Since, Until, Version
-from mlpipes_cli.cli.views.metric_cells import interval
 from mlpipes_cli.cli.views.tables import Column, FittedTable
+from mlpipes_cli.lifecycle.reports.metric_cells import interval
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlpipes_cli.cli import context
 from mlpipes_cli.cli.views.tables import Column, FittedTable
+from mlpipes_cli.lifecycle.promotion import verdict_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -126,14 +126,6 @@ def history(model: Model = None) -> None:
     console.result(entries, lambda: _history_table(entries))
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _version(number: int | None) -> str:
-    return "-" if number is None else str(number)
-
-
 def _models_table(rows: list[ModelRow]) -> RenderableType | str:
     if not rows:
         return "no registered models yet; create one with `mlpipes promote`"
@@ -145,7 +137,7 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
         )
     )  # fmt: skip
     for row in rows:
-        metric = f"{row.metric} {_number(row.value)}" if row.metric else ""
+        metric = f"{row.metric} {verdict_lines.number(row.value)}" if row.metric else ""
         if row.threshold is not None:
             metric += f"{', ' if metric else ''}threshold {row.threshold:.4g}"
         table.add(
@@ -202,11 +194,11 @@ def _history_table(entries: list[HistoryEvent]) -> RenderableType | str:
             entry.kind if entry.state == "done" else f"{entry.kind} ({entry.state})",
             entry.model,
             entry.alias,
-            _version(entry.from_version),
+            verdict_lines.version(entry.from_version),
             str(entry.to_version),
             entry.metric,
-            _number(entry.challenger),
-            _number(entry.incumbent),
+            verdict_lines.number(entry.challenger),
+            verdict_lines.number(entry.incumbent),
             entry.who,
             entry.reason,
         )
@@ -219,54 +211,11 @@ def _verdict_table(verdict: Verdict) -> RenderableType:
     from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _verdict_lines(verdict):
+    for name, value in verdict_lines.lines(verdict):
         table.add_row(Text(name), Text(value))
     refused = verdict.outcome == "refused"  # then the reason is the error that follows
     head = "refused" if refused else f"{verdict.outcome}: {verdict.reason}"
     return Group(Text(head), Text(), table)
-
-
-def _verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
-    holder = verdict.incumbent
-    lines = [
-        ("experiment", verdict.experiment),
-        ("challenger", f"{verdict.candidate} (run {verdict.run_id[:8]})"),
-        ("on its holdout", f"{verdict.metric} {_number(verdict.value)}"),
-        ("model", f"{verdict.model}, alias {verdict.alias}"),
-        (
-            "incumbent",
-            f"version {holder.version} ({holder.candidate or 'run ' + holder.run_id[:8]})"
-            if holder
-            else "none",
-        ),
-    ]
-    if verdict.comparison is not None:
-        lines += _comparison_lines(verdict)
-    for gate in verdict.gates:
-        lines.append((f"gate {gate.metric}", f"{gate.told()}: {'passed' if gate.passed else 'NOT passed'}"))
-    target = str(verdict.to_version or "a new one")
-    change = f"{_version(verdict.from_version)} -> {target}"
-    return [*lines, ("version", change if verdict.outcome in {"promoted", "would promote"} else "stays")]
-
-
-def _comparison_lines(verdict: Verdict) -> list[tuple[str, str]]:
-    found = verdict.comparison
-    assert found is not None
-    left_out, sure = verdict.rows_left_out, f"{verdict.confidence:.0%} confidence"
-    least = (
-        f"at least {found.lower:+.4f} at {sure}" if math.isfinite(found.lower) else "no certain improvement"
-    )
-    rows = f"{found.rows} compared, {left_out} left out (training rows of the incumbent)"
-    return [
-        ("rows", rows if left_out else f"{found.rows} compared"),
-        (found.metric, f"challenger {_number(found.challenger)}, incumbent {_number(found.incumbent)}"),
-        ("improvement", f"{found.difference:+.4f}, {least}"),
-        ("p-value", f"{found.p_value:.4f}"),
-        (
-            "corrected for",
-            f"{found.candidates} candidate{'s' if found.candidates != 1 else ''} on this holdout",
-        ),
-    ]
 
 
 def register(app: typer.Typer) -> None:

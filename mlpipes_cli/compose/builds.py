@@ -9,7 +9,7 @@ from mlpipes_cli.compose.load import build_of
 from mlpipes_cli.compose.model import Build
 from mlpipes_cli.compose.schema import BuildPart
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.yaml_source import read_yaml
+from mlpipes_cli.config.yaml_source import ComposeLoader, read_yaml
 
 
 def builds(path: Path) -> list[Build]:
@@ -19,7 +19,7 @@ def builds(path: Path) -> list[Build]:
         UsageError: The file cannot be read.
         ConfigError: One of the parts has mistakes.
     """
-    source = read_yaml(path)
+    source = read_yaml(path, loader=ComposeLoader)
     parts = [service["build"] for service in source.data["services"].values() if "build" in service]
     return [
         build_of(validate(BuildPart, dataclasses.replace(source, data=part)), path.parent) for part in parts

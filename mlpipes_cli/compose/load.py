@@ -15,7 +15,7 @@ from mlpipes_cli.compose.order import circle, start_order
 from mlpipes_cli.compose.schema import BuildPart, ComposeFile, Content, ServicePart
 from mlpipes_cli.compose.secret_files import spread
 from mlpipes_cli.config.problems import validate
-from mlpipes_cli.config.yaml_source import Location, YamlSource, read_yaml
+from mlpipes_cli.config.yaml_source import ComposeLoader, Location, YamlSource, read_yaml
 from mlpipes_cli.errors import ConfigError
 from mlpipes_cli.suggest import did_you_mean
 
@@ -56,7 +56,7 @@ def read(
         UsageError: The file cannot be read.
         ConfigError: The file has mistakes; the error lists all of them.
     """
-    source = read_yaml(path, _shown(path))
+    source = read_yaml(path, _shown(path), ComposeLoader)
     data, missing = interpolate_document(source, variables)
     filled = dataclasses.replace(source, data=data)
     problems = [source.problem(location, message) for location, message in missing.items()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlpipes_cli.compose.load import Problems, dangling, read, refuse_circles, services_of
 from mlpipes_cli.compose.model import Compose
 from mlpipes_cli.compose.schema import OverrideFile
-from mlpipes_cli.config.yaml_source import Location, read_yaml
+from mlpipes_cli.config.yaml_source import ComposeLoader, Location, read_yaml
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.services import catalog
 
@@ -25,7 +25,7 @@ def names(root: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     try:
-        services = read_yaml(path).data.get("services")
+        services = read_yaml(path, loader=ComposeLoader).data.get("services")
     except MlpipesError:
         return ()
     return tuple(map(str, services)) if isinstance(services, dict) else ()

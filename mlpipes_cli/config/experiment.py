@@ -150,7 +150,8 @@ class Data(Strict):
     source: Source = Field(
         description="A file (CSV, JSON, Parquet or Excel; compressed, too), a glob, a folder of Parquet files"
         " or of images, `dataset:NAME` or `dataset:NAME@VERSION`, `sklearn:NAME`, `openml:ID`, an address"
-        " (`https://...`, `s3://...`), `postgres:TABLE`, or a table or query of a PostgreSQL."
+        " (`https://...`, `s3://...`), `postgres:TABLE`, several of them, a table or query of a"
+        " database, or a function."
     )
     target: Column = Field(description="The column to predict.")
     positive: str | int | float | bool | None = Field(

@@ -10,12 +10,12 @@ from pydantic import Field, field_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.monitoring_alerts import AlertChannel
+from mlpipes_cli.config.retraining.settings import Retrain
+from mlpipes_cli.config.schedule.schedule import LONGEST, SHORTEST, Schedule, ScheduleSetting
 from mlpipes_cli.config.spans import Span, parse, words
 
 Effect = Annotated[float, Field(ge=0.0, lt=1.0)]
 ColumnName = Annotated[str, Field(min_length=1)]
-_SHORTEST = timedelta(minutes=10)
-_DAYS = 3650
 
 
 def _span(default: str, description: str) -> Any:
@@ -57,8 +57,17 @@ class Monitoring(Strict):
     segments: tuple[ColumnName, ...] = Field(
         default=(), description="Columns by whose values the performance is looked at, too."
     )
-    window: Span = _span("1d", "The time before now that a check looks at by default: 12h, 7d.")
-    schedule: Span = _span("1d", "The time between two scheduled checks: 6h, 1d.")
+    window: Span = _span(
+        "1d",
+        "The time before now that a check looks at by default: 12h, 7d. Scheduled checks look at 7 and 28"
+        " times as much, too.",
+    )
+    schedule: ScheduleSetting = Field(
+        default=Schedule(parse("1d")),
+        description="When scheduled checks are made: the time between two, 6h or 1d, or a cron expression in"
+        " UTC, `0 3 * * *`; of another time zone `{cron: 0 3 * * *, timezone: Europe/Berlin}`.",
+        json_schema_extra={"default": "1d"},
+    )
     false_alarms: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
         default=1.0, description="How many false alarms the scheduled checks of a version may give in a year."
     )
@@ -69,6 +78,9 @@ class Monitoring(Strict):
     alerts: Annotated[tuple[AlertChannel, ...], Field(max_length=20)] = Field(
         default=(), description="Who hears of an alarm, and of its end: webhooks, mail, commands."
     )
+    retrain: Retrain | None = Field(
+        default=None, description="Train again after a check; without it nothing starts by itself."
+    )
 
     @field_validator("alerts")
     @classmethod
@@ -78,11 +90,11 @@ class Monitoring(Strict):
             raise ValueError(f"duplicate name {twice[0]!r}; each alert needs its own")
         return alerts
 
-    @field_validator("window", "schedule", "keep")
+    @field_validator("window", "keep")
     @classmethod
     def _in_bounds(cls, span: timedelta) -> timedelta:
-        if not _SHORTEST <= span <= timedelta(days=_DAYS):
-            raise ValueError(f"{words(span)}: use a time from {words(_SHORTEST)} to {_DAYS}d")
+        if not SHORTEST <= span <= LONGEST:
+            raise ValueError(f"{words(span)}: use a time from {words(SHORTEST)} to {LONGEST.days}d")
         return span
 
     @property

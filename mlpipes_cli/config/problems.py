@@ -100,7 +100,7 @@ def _walk(root: dict[str, Any], schema: dict[str, Any], location: list[int | str
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     branches = [*schema.get("anyOf", []), *schema.get("oneOf", []), *schema.get("allOf", [])]
-    if branches:
+    if branches and "properties" not in schema:  # else they only say which keys go together
         mapping = schema.get("discriminator", {}).get("mapping", {})
         if location and location[0] in mapping:
             return _walk(root, {"$ref": mapping[str(location[0])]}, location[1:])

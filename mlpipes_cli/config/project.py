@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from mlpipes_cli.config.base import MetricName, Port, Strict
+from mlpipes_cli.config.delivery.section import Deploy
+from mlpipes_cli.config.kubernetes.section import Kubernetes
 from mlpipes_cli.config.monitoring import Monitoring
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.serving import Serving
@@ -234,6 +236,10 @@ class ProjectConfig(Strict):
     )
     monitoring: Monitoring = Field(
         default=Monitoring(), description="How a model in use is compared with what it was trained on."
+    )
+    deploy: Deploy = Field(default=Deploy(), description="What makes a new version reach its users.")
+    kubernetes: Kubernetes = Field(
+        default=Kubernetes(), description="What `mlpipes export kubernetes` and `export helm` write."
     )
 
     def wanted_port(self, port: ServicePort) -> int | None:

@@ -9,17 +9,19 @@ from pydantic import BaseModel
 
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.experiment import ExperimentConfig
+from mlpipes_cli.config.pipeline.config import PipelineConfig
 from mlpipes_cli.config.project import ProjectConfig
 
 MODELS: dict[str, type[BaseModel]] = {
     "mlpipes": ProjectConfig,
     "experiment": ExperimentConfig,
     "dataset": DatasetConfig,
+    "pipeline": PipelineConfig,
 }
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of ``mlpipes``, ``experiment`` or ``dataset``.
+    """Return the JSON Schema (draft 2020-12) of ``mlpipes``, ``experiment``, ``dataset`` or ``pipeline``.
 
     Raises:
         KeyError: There is no such file.

@@ -59,7 +59,7 @@ def prepare(frame: pd.DataFrame, data: Data, source: YamlSource) -> Prepared:
         train=split.train,
         holdout=split.holdout,
         fingerprint=_fingerprint(clean, target, data, split),
-        holdout_fingerprint=_holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
+        holdout_fingerprint=holdout_fingerprint(held, [*covered, *([data.id] if data.id else [])]),
         warnings=tuple(warnings),
         images=tuple(name for name in features if image_files.are_images(features[name])),
         booleans=booleans,
@@ -195,7 +195,8 @@ def _fingerprint(clean: pd.DataFrame, target: Target, data: Data, split: RowSpli
     return digest.hexdigest()
 
 
-def _holdout_fingerprint(held: pd.DataFrame, names: list[str]) -> str:
+def holdout_fingerprint(held: pd.DataFrame, names: list[str]) -> str:
+    """Return SHA-256 over these columns of holdout rows, in any order of both."""
     digest = hashlib.sha256(json.dumps(sorted(names)).encode())
     digest.update(np.sort(hash_rows(held, names)).astype("<u8").tobytes())
     return digest.hexdigest()

@@ -18,7 +18,12 @@ _HIDDEN = re.compile(
 def plain(value: str, longest: int = LONGEST) -> str:
     """Return a value for HTML, with hidden characters as ``\\x1b`` or ``\\u202e``, cut if it is long."""
     shown = value if len(value) <= longest else f"{value[: longest - 1]}…"
-    return html.escape(_HIDDEN.sub(_written, shown))
+    return html.escape(visible(shown))
+
+
+def visible(value: str) -> str:
+    """Return a value with hidden characters as ``\\x1b`` or ``\\u202e``."""
+    return _HIDDEN.sub(_written, value)
 
 
 def marked(hint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,16 +53,20 @@ def read_secrets(project_root: Path) -> dict[str, str]:
 def model_key(project_root: Path) -> keys.Key:
     """Return the key that the project's models are signed with; it is made if there is none.
 
+    The environment's ``MLPIPES_MODEL_KEY`` comes before that of ``.env``: a container has no such file.
+
     Raises:
         MlpipesError: ``.env`` cannot be read or written, or the key in it is malformed.
     """
+    if given := os.environ.get(keys.NAME):
+        return keys.read(given, "the environment")
     return keys.read(ensure_secrets(project_root, (keys.NAME,))[keys.NAME], ".env")
 
 
 def has_model_key(project_root: Path) -> bool:
-    """Return whether the project has a signing key already.
+    """Return whether the project has a signing key already, in the environment or in ``.env``.
 
     Raises:
         MlpipesError: ``.env`` cannot be read.
     """
-    return bool(env_file.read(project_root / ".env").get(keys.NAME))
+    return bool(os.environ.get(keys.NAME) or env_file.read(project_root / ".env").get(keys.NAME))

@@ -15,6 +15,7 @@ from mlpipes_cli import stack_state
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
+from mlpipes_cli.lifecycle.monitoring.watching import service as watch_service
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
 from mlpipes_cli.lifecycle.serving import api_names, api_status, service
 from mlpipes_cli.lifecycle.transfer import recovery, release, retained_data
@@ -65,7 +66,12 @@ def up(
     stack_state.write(project, chosen)
     made = make_runtime(project, chosen, reason)
     recovery.recover(project, made, reporter)
-    dropped = service.drop(project, made, reporter) if "none" in extra else ()
+    dropped: tuple[str, ...] = ()
+    if "none" in extra:
+        dropped = (
+            *service.drop(project, made, reporter),
+            *watch_service.drop(project, made, reporter),
+        )
     try:
         result = made.up(reporter)
     except MlpipesError:
@@ -77,6 +83,8 @@ def up(
     result = replace(result, changes=(*dropped, *result.changes))
     if api_names.NAME in chosen.services:
         result = service.bring(project, made, result, reporter)
+    if watch_service.NAME in chosen.services:
+        result = watch_service.bring(project, made, result, reporter)
     release.note(project, made)
     if keyless:
         unsigned_versions.warn_unsigned(
@@ -219,7 +227,7 @@ def _settle_backups(project: ProjectFolder, reporter: Reporter, *, remove: bool)
 def status(project: ProjectFolder) -> StackStatus:
     """Return the present status of the stack."""
     result = make_runtime(project).status()
-    rows = api_status.report(project, result.services)
+    rows = watch_service.report(api_status.report(project, result.services))
     if api_names.NAME in stack_state.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)

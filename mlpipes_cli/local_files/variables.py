@@ -9,6 +9,11 @@ from urllib.parse import quote
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
+def names(url: str) -> list[str]:
+    """Return the names of the variables in an address."""
+    return [found[1] or found[2] for found in VARIABLE.finditer(url)]
+
+
 def filled(url: str, known: Mapping[str, str], missing: Callable[[str], None]) -> str:
     """Return an address with its variables replaced.
 

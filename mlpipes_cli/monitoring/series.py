@@ -1,4 +1,4 @@
-"""A series of checks: how many false alarms a year there may be, and how long an alarm has lasted."""
+"""A series of checks: over which windows each looks, and how long an alarm has lasted."""
 
 from __future__ import annotations
 
@@ -18,40 +18,6 @@ if TYPE_CHECKING:
     from mlpipes_cli.monitoring.results import Kind
 
 WINDOWS = (1, 7, 28)  # periods: a sudden change shows in the newest, a small one in many
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How often a model is checked, and how many false alarms that may give.
-
-    Attributes:
-        checks_a_year: How many checks a year there are, such as 365.
-        false_alarms_a_year: How many false alarms a year are expected at most, if nothing ever changes.
-        windows: How many periods back each check looks, once for each.
-
-    Raises:
-        UsageError: A number is not positive, or there is no window.
-    """
-
-    checks_a_year: float
-    false_alarms_a_year: float = 1.0
-    windows: tuple[int, ...] = WINDOWS
-
-    def __post_init__(self) -> None:
-        for name in ("checks_a_year", "false_alarms_a_year"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name}: {getattr(self, name)!r} is not positive", "set a number above 0")
-        if not self.windows or min(self.windows) < 1 or len(set(self.windows)) < len(self.windows):
-            raise UsageError(f"windows: {list(self.windows)!r}", "list distinct numbers of periods, from 1")
-
-    def alpha(self, most: float) -> float:
-        """Return the level of each single comparison, at most `most`.
-
-        The levels of all comparisons of a year add up to the false alarms that are allowed. Expectations add
-        up whatever the comparisons have to do with each other, so overlapping windows, one reference for all
-        and a check that is missed change nothing.
-        """
-        return min(self.false_alarms_a_year / (self.checks_a_year * len(self.windows)), most)
 
 
 @dataclass(frozen=True)
@@ -82,39 +48,48 @@ def compare_windows(
     reference: pd.DataFrame,
     current: Mapping[int, pd.DataFrame],
     options: Options,
-    plan: Plan,
     *,
     kinds: Mapping[str, Kind] | None = None,
     ranges: Ranges | None = None,
 ) -> SeriesCheck:
-    """Compare the rows of each window with the reference, at the level that the plan allows.
+    """Compare the rows of each window with the reference; each gets an equal share of the alpha.
+
+    The probability that any window alarms is at most ``options.alpha`` if nothing changed: expected numbers
+    of false alarms add up, so overlapping windows and one reference for all break nothing.
 
     Args:
         reference: Rows as the model knows them.
-        current: The rows of each window, by its number of periods.
-        options: How a comparison decides; its alpha is the most that one may have.
-        plan: How often is checked.
+        current: The rows of each window, by its number of periods; windows of the same object are compared
+            once.
+        options: How a comparison decides; its alpha is that of all windows together.
         kinds: As for `compare`.
         ranges: As for `compare`.
 
     Raises:
-        UsageError: A window of the plan has no rows given, or a table has two columns of one name.
+        UsageError: There is no window, or a table has two columns of one name.
     """
     from mlpipes_cli.monitoring.compare import compare
 
-    lacking = [window for window in plan.windows if window not in current]
-    if lacking:
-        raise UsageError(f"no rows for the window of {lacking[0]} periods")
-    alpha = plan.alpha(options.alpha)
-    each = dataclasses.replace(options, alpha=alpha)
-    found = {
-        window: compare(reference, current[window], each, kinds=kinds, ranges=ranges)
-        for window in sorted(plan.windows)
-    }
-    alarming = [window for window, comparison in found.items() if comparison.alarm]
-    stated = [window for window, comparison in found.items() if comparison.enough]
+    if not current:
+        raise UsageError("there is no window to compare")
+    each = dataclasses.replace(options, alpha=options.alpha / len(current))
+    found: dict[int, Comparison] = {}
+    for window in sorted(current):
+        same = next((known for known in found if current[known] is current[window]), None)
+        found[window] = (
+            compare(reference, current[window], each, kinds=kinds, ranges=ranges)
+            if same is None
+            else found[same]
+        )
+    return checked(found)
+
+
+def checked(found: Mapping[int, Comparison]) -> SeriesCheck:
+    """Return the check that the comparisons of all windows make, by their number of periods."""
+    alarming = [window for window in sorted(found) if found[window].alarm]
+    stated = [window for window in sorted(found) if found[window].enough]
     shown = alarming[0] if alarming else stated[-1] if stated else max(found)
-    return SeriesCheck(bool(alarming), bool(stated), alpha, shown, found)
+    return SeriesCheck(bool(alarming), bool(stated), found[shown].alpha, shown, found)
 
 
 @dataclass(frozen=True)

@@ -44,14 +44,17 @@ class BuiltImage:
         tag: Its name.
         id: The engine's id, ``sha256:…``.
         size: Bytes of all its layers.
+        sbom: Its bill of materials, a CycloneDX document in JSON; the image has it as ``SBOM_FILE``.
     """
 
     tag: str
     id: str
     size: int
+    sbom: str
 
 
 MODEL_FOLDER = "/opt/mlpipes/model"
+SBOM_FILE = "/opt/mlpipes/sbom.cdx.json"
 
 
 class ImageBuilder(Protocol):
@@ -63,4 +66,20 @@ class ImageBuilder(Protocol):
         Raises:
             MlpipesError: There is no engine or no such Python, or a step failed; the message has its last
                 lines.
+        """
+
+    def name(self, image: BuiltImage, name: str) -> None:
+        """Give an image a further name, ``name:tag``; another image of that name loses it.
+
+        Raises:
+            MlpipesError: There is no engine, or it does not have the image.
+        """
+
+    def push(self, image: BuiltImage, name: str, reporter: Reporter) -> str:
+        """Name an image and push it under that name; return the digest of its manifest, ``sha256:…``.
+
+        The credentials are those of Docker's own configuration.
+
+        Raises:
+            MlpipesError: There is no engine, or the registry did not take the image.
         """

@@ -79,7 +79,8 @@ class CheckStore(Protocol):
         version.
 
         If it begins or ends an alarm, ``alert`` is stored with it, once for each channel. A check that an
-        alert still has to be sent for is kept.
+        alert still has to be sent for is kept. Alerts that were sent or dropped are removed with their
+        checks; that of an alarm that lasts is kept.
         """
 
     def checks(
@@ -161,37 +162,29 @@ class PredictionWindow:
 class WatchSeat(Protocol):
     """Held by one watcher of a model at a time, on whatever machine; its methods also make sure of that."""
 
-    def due(self, model: str | None, alias: str, schedule: timedelta) -> Due:
-        """Return whether a scheduled check is due, by the clock of the database.
+    def last(self, model: str | None, alias: str, ahead: timedelta) -> LastCheck:
+        """Return when the last scheduled check was made, by the clock of the database.
 
         Args:
             model: The registered model's name; None for any.
             alias: The alias by which scheduled checks chose the version.
-            schedule: The time between two checks.
+            ahead: How far in the future the time of a check may lie, since a clock may have been set back.
 
         Raises:
             MlpipesError: The database does not answer, so that another watcher may hold the seat now.
         """
 
 
-@dataclass(frozen=True)
-class Due:
-    """When the next scheduled check is due.
+class LastCheck(NamedTuple):
+    """The last scheduled check.
 
     Attributes:
         now: The time of the database.
-        last: When the last one was made; None if there was none.
-        at: When the next one is due; not after ``now`` if it is.
+        made: When the check was made; None if there was none.
     """
 
     now: datetime
-    last: datetime | None
-    at: datetime
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a check has to be made."""
-        return self.at <= self.now
+    made: datetime | None
 
 
 class WindowReader(Protocol):

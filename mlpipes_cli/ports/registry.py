@@ -93,8 +93,11 @@ class Registry(Protocol):
     def artifact(self, run_id: str, path: str, target: Path) -> bool:
         """Copy a run's artifact to a file; return False, without a file, if the run has no such artifact."""
 
-    def artifacts(self, run_id: str) -> Collection[str]:
-        """Return the names of a run's artifacts, including folders, but not the content of folders."""
+    def artifacts(self, run_id: str, folder: str = "") -> Collection[str]:
+        """Return the names of a run's artifacts, or of those in one of its folders.
+
+        Folders are among them, but not their content; a folder that does not exist is empty.
+        """
 
     def has_files(self, uri: str) -> bool:
         """Return whether a model's files exist: ``models:/<id>``, or ``models:/<name>/<version>``.

@@ -449,7 +449,7 @@ def main() -> list[str]:
 
 if __name__ == "__main__":
     tests, package, scratch = (Path(argument).resolve() for argument in sys.argv[1:4])
-    sys.path.insert(0, str(tests))
+    sys.path[:0] = [str(tests), str(tests / "helpers")]
     place = package / "child_process" / "entry.py"
     module_spec = importlib.util.spec_from_file_location("entry", place)
     assert module_spec is not None and module_spec.loader is not None

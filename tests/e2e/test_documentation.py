@@ -29,6 +29,8 @@ RUN = {
     "README.md": "e2e/test_readme.py",
     "docs/how-to/project.md": "e2e/test_readme.py",
     "docs/tutorial.md": "e2e/test_tutorial.py",
+    "docs/how-to/automation/cron.md": "integration/pipelines/test_pages.py",
+    "docs/how-to/automation/run.md": "integration/pipelines/test_pages.py",
     "docs/how-to/data/prepare.md": "integration/datasets/test_prepare_page.py",
     "docs/how-to/data/your-own-file.md": "integration/datasets/test_own_project.py",
     "docs/how-to/training/threshold.md": "integration/training/test_threshold.py",
@@ -39,6 +41,15 @@ SERVED = "e2e/test_served_pages.py"
 ELSEWHERE = {
     ("README.md", "bash"): ("../.ci/run", "make test"),
     ("docs/explanation/metrics.md", "python"): ("e2e/test_documentation.py", "explanation/metrics.md"),
+    ("docs/how-to/automation/ci.md", "bash"): (
+        "integration/pipelines/test_pages.py", '("export", "github"'),
+    ("docs/how-to/automation/ci.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
+    ("docs/how-to/automation/run.md", "yaml"): ("integration/pipelines/test_pages.py", "Condition"),
+    ("docs/how-to/automation/kubernetes.md", "bash"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
+    ("docs/how-to/automation/kubernetes.md", "yaml"): (
+        "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),
     ("docs/how-to/compose.md", "bash"): ("integration/docker/test_compose_plugin.py", "--profile api up"),
     ("docs/how-to/compose.md", "yaml"): ("e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/data/loading.md", "bash"): ("integration/datasets/test_loading_page.py", "loading.md"),
@@ -53,8 +64,16 @@ ELSEWHERE = {
         "integration/monitoring/test_monitor.py", '"monitoring" / "index.md"'),
     ("docs/how-to/monitoring/index.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
+    ("docs/how-to/monitoring/retrain.md", "bash"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "python"): (
+        "integration/monitoring/test_retrain.py", '"monitoring" / "retrain.md"'),
+    ("docs/how-to/monitoring/retrain.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/monitoring/watch.md", "bash"): (
         "integration/monitoring/test_watch.py", '"watch", "--once"'),
+    ("docs/how-to/monitoring/watch.md", "yaml"): (
+        "e2e/test_documentation.py", "ProjectConfig.model_validate"),
     ("docs/how-to/python.md", "python"): ("integration/python_api/test_python_api.py", '"python.md"'),
     ("docs/how-to/stack.md", "yaml"): ("integration/docker/test_own_services.py", '"stack.md"'),
     ("docs/how-to/serving/compiled.md", "yaml"): ("unit/test_documented.py", "documented.examples()"),

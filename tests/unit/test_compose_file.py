@@ -151,6 +151,7 @@ def test_a_secret_goes_to_no_container_that_has_no_use_for_it(services: dict[str
         "jupyter": {"JUPYTER_TOKEN", admin, reader},
         "api": {"MLPIPES_DB_PASSWORD", admin, "MLPIPES_MODEL_KEY"},
         "prometheus": {"MLPIPES_METRICS_KEY"},
+        "watch": {"MLPIPES_DB_PASSWORD", admin, "MLPIPES_MODEL_KEY", "MLPIPES_WATCH"},
     }  # fmt: skip
     assert held == {name: expected.get(name) or set(catalog.get(name).secret_names()) for name in held}
     assert expected.keys() <= held.keys()
@@ -179,6 +180,7 @@ def test_a_service_is_in_those_networks_alone_that_it_needs(services: dict[str, 
         "mlflow": ["default", "database", "store"],
         "jupyter": ["default", "database"],
         "api": ["default", "database"],
+        "watch": ["default", "database"],
         "pgadmin": ["database"],
     }
     assert {name: joined[name] for name in expected} == expected

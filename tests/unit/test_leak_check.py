@@ -13,14 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 def run(folder: Path, test: str) -> tuple[int, str]:
     (folder / "conftest.py").write_text('pytest_plugins = ["leak_check"]\n')
     (folder / "test_inner.py").write_text(test)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    environ = os.environ | {"PYTHONPATH": str(TESTS), "MLPIPES_LEAK_PATIENCE": "0.5"}
+    environ = os.environ | {"PYTHONPATH": str(HELPERS), "MLPIPES_LEAK_PATIENCE": "0.5"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_inner.py"]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr
@@ -98,5 +98,5 @@ def test_what_is_somebody_elses_in_docker_is_not_ours(tmp_path: Path, docker_eng
 def test_docker_is_not_even_imported_where_nobody_listens(tmp_path: Path) -> None:
     look = "import sys, pathlib, leak_check; assert leak_check.left_in_docker(pathlib.Path('/')) == []"
     command = [sys.executable, "-c", f"{look}; assert 'docker' not in sys.modules"]
-    environ = os.environ | {"PYTHONPATH": str(TESTS), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    environ = os.environ | {"PYTHONPATH": str(HELPERS), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
     assert subprocess.run(command, env=environ).returncode == 0

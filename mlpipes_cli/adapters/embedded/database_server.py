@@ -101,7 +101,11 @@ class DatabaseServer:
 
     def works(self, port: int) -> bool:
         """Return whether the server answers a query and has the roles and databases that clients need."""
-        return roles.complete(lambda user, database: self.connect(port, user, database))
+        return self.lacking(port) == ()
+
+    def lacking(self, port: int) -> tuple[str, ...] | None:
+        """Return the schemas that the database should have and does not; None if it does not answer."""
+        return roles.lacking(lambda user, database: self.connect(port, user, database))
 
     def readable(self, port: int) -> bool:
         """Return whether users' read-only queries can run; if not, ``provision`` grants the access."""

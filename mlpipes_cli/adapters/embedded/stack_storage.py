@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mlpipes_cli.adapters.artifacts.folder import FolderArtifactStore
 from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.postgres.roles import OWNERS
-from mlpipes_cli.adapters.processes import foreground, ports
+from mlpipes_cli.adapters.processes import foreground, ports, service_status
 from mlpipes_cli.adapters.processes.json_files import unwritable
 from mlpipes_cli.adapters.processes.local_services import API, LocalServices
 from mlpipes_cli.errors import MlpipesError
@@ -21,11 +21,14 @@ def storage(parts: StackLayout) -> Storage:
     """Return the addresses of the databases, and the artifact store.
 
     Raises:
-        MlpipesError: The database server does not run.
+        MlpipesError: The database server does not run, or lacks a schema.
     """
     found = parts.database().find()
-    if found is None or not parts.database().works(found.port):
+    lacking = None if found is None else parts.database().lacking(found.port)
+    if found is None or lacking is None:
         raise MlpipesError(f"{DATABASE} is not running", "start it with `mlpipes up`")
+    if lacking:
+        raise MlpipesError(f"{DATABASE}: {service_status.removed(lacking)}", service_status.RESTORE)
     secrets = parts.secrets()
     urls = {
         name: f"postgresql://{name}:{quote(secrets[secret], safe='')}@{ports.HOST}:{found.port}/{name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlpipes_cli.adapters.embedded.layout import StackLayout
 from mlpipes_cli.adapters.processes import ports, process, service_status
 from mlpipes_cli.adapters.processes.daemon import marked_as
@@ -23,9 +25,12 @@ def _database(parts: StackLayout, written: dict[str, RunningProcess]) -> Service
     if main is None:
         return service_status.absent(DATABASE, expected=bool(members) or DATABASE in written)
     url = catalog.get(DATABASE).address(ports.HOST, main.port)
-    return service_status.present(
-        DATABASE, main, members, url, answer=service_status.WELL if server.works(main.port) else None
-    )
+    lacking = server.lacking(main.port)
+    answer = None if lacking is None else service_status.NOT_READY if lacking else service_status.WELL
+    found = service_status.present(DATABASE, main, members, url, answer=answer)
+    if not lacking:
+        return found
+    return replace(found, detail=f"{service_status.removed(lacking)}; {service_status.RESTORE}")
 
 
 def _mlflow(parts: StackLayout, written: dict[str, RunningProcess]) -> ServiceStatus:

@@ -97,9 +97,10 @@ class MlflowRegistry:
                     raise
                 return None
 
-    def artifacts(self, run_id: str) -> Collection[str]:
+    def artifacts(self, run_id: str, folder: str = "") -> Collection[str]:
         with self._connection.asked(f"the artifacts of run {run_id}") as client:
-            return _names(client.get_run(run_id).info.artifact_uri, self._connection.uri)
+            root = client.get_run(run_id).info.artifact_uri
+            return _names(f"{root}/{folder}" if folder else root, self._connection.uri)
 
     def has_files(self, uri: str) -> bool:
         name, _, version = uri.removeprefix("models:/").partition("/")

@@ -82,6 +82,7 @@ class PostgresCheckStore:
             if alert is not None:
                 deliveries.enqueue(cursor, check, alert)
             cursor.execute(_PRUNE, {"always": ALWAYS_KEPT, "keep": keep.total_seconds()})
+            deliveries.prune(cursor, keep)
 
     def checks(
         self, model: str | None = None, version: int | None = None, limit: int = 20

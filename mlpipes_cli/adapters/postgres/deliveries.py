@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres import database
@@ -47,6 +48,17 @@ select 'calm:' || substr(d.event, 7), d.channel, %(id)s, %(message)s from monito
 where d.channel = any(%(channels)s) and d.state <> 'dropped' and {_ALARMED}
 on conflict do nothing
 """  # noqa: S608
+# The row of an alarm that lasts keeps it from being sent again; so does its check, which is removed first.
+_PRUNE = """
+delete from monitoring.deliveries d
+where d.state in ('sent', 'dropped') and d.check_id is null
+    and d.created_at < clock_timestamp() - make_interval(secs => %(keep)s)
+    and (d.event not like 'alarm:%%' or exists (
+        select from monitoring.checks c
+        where c.model = d.message->>'model' and c.version = (d.message->>'version')::int
+            and c.enough and not c.alarm and c.checked_at > (d.message->>'checked_at')::timestamptz
+    ))
+"""
 _CLAIM = f"""
 update monitoring.deliveries
 set state = 'sending', attempts = attempts + 1, next_try = clock_timestamp() + interval '{SENDING}'
@@ -119,6 +131,11 @@ def enqueue(cursor: Cursor, check: NewCheck, alert: NewAlert) -> None:
 def lock(cursor: Cursor, check: NewCheck) -> None:
     """Wait until no other transaction stores a check of the same version."""
     cursor.execute(_LOCK, {"model": check.model, "version": str(check.version)})
+
+
+def prune(cursor: Cursor, keep: timedelta) -> None:
+    """Remove alerts that are done with, older than ``keep``, whose check is removed and whose alarm ended."""
+    cursor.execute(_PRUNE, {"keep": keep.total_seconds()})
 
 
 class PostgresOutbox:

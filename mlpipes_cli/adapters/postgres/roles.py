@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 SUPERUSER = "postgres"
 _FIRST = ("raw_data", "clean_data", "serving")  # which databases of every release have
-SCHEMAS = (*_FIRST, "monitoring")  # later ones are made by migrations where `up` was not run since
+SCHEMAS = (
+    *_FIRST,
+    "monitoring",
+    "pipelines",
+)  # later ones are made by migrations where `up` was not run since
 OWNERS: Mapping[str, str] = {"mlflow": "MLFLOW_DB_PASSWORD", "mlpipes": "MLPIPES_DB_PASSWORD"}
 READER = "mlpipes_reader"  # the role of users' queries: it reads what mlpipes owns, and can do nothing else
 READER_SECRET = "MLPIPES_READER_PASSWORD"  # noqa: S105 - the name of one
@@ -84,20 +88,25 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
 
 
 def complete(connect: Connect) -> bool:
-    """Return whether the server answers a query and has the owners, their databases and the first schemas.
+    """Return whether the server answers a query and has the owners, their databases and the first schemas."""
+    return lacking(connect) == ()
 
-    A server without free connections counts as complete: it works and needs no repair.
+
+def lacking(connect: Connect) -> tuple[str, ...] | None:
+    """Return the first schemas that the database does not have; None if it or an owner does not answer.
+
+    A server without free connections lacks nothing: it works and needs no repair.
     """
     import psycopg2
 
     try:
         with contextlib.closing(connect("mlpipes", "mlpipes")) as link, link.cursor() as cursor:
-            cursor.execute("select count(*) from pg_namespace where nspname = any(%s)", (list(_FIRST),))
-            row = cursor.fetchone()
+            cursor.execute("select nspname from pg_namespace where nspname = any(%s)", (list(_FIRST),))
+            found = {name for (name,) in cursor.fetchall()}
         connect("mlflow", "mlflow").close()
-        return row is not None and row[0] == len(_FIRST)
+        return tuple(name for name in _FIRST if name not in found)
     except psycopg2.Error as error:
-        return is_full(error)
+        return () if is_full(error) else None
 
 
 def readable(connect: Connect) -> bool:

@@ -9,16 +9,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.postgres import database
-from mlpipes_cli.ports.monitoring import Due, WatchSeat
+from mlpipes_cli.ports.monitoring import LastCheck, WatchSeat
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-# A check from the future, stored while the clock was wrong, says nothing of when the next one is due.
-_DUE = """
+# A check far in the future, stored while the clock was wrong, says nothing of when the next one is due.
+_LAST = """
 select clock_timestamp(), max(checked_at) from monitoring.checks
 where cause = 'scheduled' and alias = %(alias)s and (%(model)s::text is null or model = %(model)s)
-    and checked_at <= clock_timestamp()
+    and checked_at <= clock_timestamp() + make_interval(secs => %(ahead)s)
 """
 
 
@@ -35,17 +35,17 @@ class PostgresWatchSeat:
     def __init__(self, link: Connection) -> None:
         self._link = link
 
-    def due(self, model: str | None, alias: str, schedule: timedelta) -> Due:
+    def last(self, model: str | None, alias: str, ahead: timedelta) -> LastCheck:
         import psycopg2
 
+        values = {"model": model, "alias": alias, "ahead": ahead.total_seconds()}
         try:
             with self._link.cursor() as cursor:
-                cursor.execute(_DUE, {"model": model, "alias": alias})
+                cursor.execute(_LAST, values)
                 found: Any = cursor.fetchone()
         except psycopg2.Error as error:
             raise database.unreachable(error) from None
-        now, last = found
-        return Due(now, last, now if last is None else last + schedule)
+        return LastCheck(*found)
 
 
 @contextlib.contextmanager

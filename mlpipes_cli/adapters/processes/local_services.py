@@ -27,7 +27,7 @@ from mlpipes_cli.suggest import did_you_mean
 
 CORE = (catalog.DATABASE, catalog.MLFLOW)  # never added, whatever processes or files say
 API = foreground.API
-API_URL, SETTINGS = "MLPIPES_API_URL", "MLPIPES_SERVING"
+API_URL, SETTINGS = "MLPIPES_API_URL", "MLPIPES_SETTINGS"  # the latter only makes the fingerprint differ
 
 
 @dataclass(frozen=True)

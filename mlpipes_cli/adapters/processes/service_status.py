@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.adapters.processes import process
@@ -17,6 +18,12 @@ _REPAIR = "`mlpipes up` starts it"
 WELL = 200
 NOT_READY = 503  # the service answers but is not ready
 NOT_STORING = "it answers, but the database is not accepting predictions"
+RESTORE = "`mlpipes restore` brings back its tables from a backup, `mlpipes up` makes an empty schema"
+
+
+def removed(schemas: Sequence[str]) -> str:
+    """Return the line for a database whose schemas somebody removed."""
+    return f"the schema {' and '.join(schemas)} was removed from the database"
 
 
 def absent(name: str, *, expected: bool) -> ServiceStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,8 +26,21 @@ def build(
         typer.Option("--version", metavar="N", min=1, help="A version number instead of an alias."),
     ] = None,
     tag: Annotated[
-        str | None,
-        typer.Option("--tag", "-t", metavar="TAG", help="The image's name (default: mlpipes-MODEL:VERSION)."),
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            "-t",
+            metavar="TAG",
+            help="The image's name (default: mlpipes-MODEL:VERSION); may be repeated.",
+        ),
+    ] = None,
+    push: Annotated[
+        list[str] | None,
+        typer.Option("--push", metavar="REF", help="Push it as REGISTRY/NAME:TAG; may be repeated."),
+    ] = None,
+    sbom: Annotated[
+        Path | None,
+        typer.Option("--sbom", metavar="FILE", help="Write its bill of materials (CycloneDX) to this file."),
     ] = None,
     platform: Annotated[
         str | None,
@@ -41,16 +55,25 @@ def build(
         raise UsageError("--alias and --version cannot be combined", "use one of them")
     here = context.current
     made = image.build(
-        here.project(), here.console, model=model, alias=alias, version=version, tag=tag, platform=platform
+        here.project(),
+        here.console,
+        model=model,
+        alias=alias,
+        version=version,
+        tags=tag or (),
+        push=push or (),
+        sbom=sbom,
+        platform=platform,
     )
     here.console.result(made, lambda: _shown(made))
 
 
 def _shown(made: BuildResult) -> str:
     inside = made.model
+    pushed = "".join(f"pushed {one.name}@{one.digest}\n" for one in made.pushed)
     return (
         f"{made.tag} ({made.size / 1e6:.0f} MB): version {inside.version} of {inside.name}, "
-        f"Python {inside.python}\n"
+        f"Python {inside.python}\n{pushed}"
         f"run it: docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE "
         f"-p 8000:8000 {made.tag}"
     )

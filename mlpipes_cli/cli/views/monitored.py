@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mlpipes_cli.lifecycle.monitoring.alerts import Alerts
-    from mlpipes_cli.lifecycle.monitoring.history import History
+    from mlpipes_cli.lifecycle.monitoring.history import History, RetrainingEntry
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
     from mlpipes_cli.lifecycle.monitoring.watch import Watched
     from mlpipes_cli.monitoring.performance_results import PerformanceCheck
@@ -47,12 +47,20 @@ def _about(found: Monitored) -> Iterator[str]:
     yield f"{which}: {found.rows} rows, compared with {found.reference_rows} of the reference"
     if window.since or window.first:
         yield f"predictions from {window.since or window.first} to {window.until}"
+    for one in found.windows:
+        result = "ALARM" if one.alarm else "no alarm" if one.enough else "too few rows"
+        since = (one.since or "")[:16].replace("T", " ")
+        yield f"{_periods(one.periods)}, since {since}: {one.rows} rows, {result}"
     if window.sampled:
         yield f"a random part of {window.predictions} predictions"
     if window.repeated:
         yield f"{window.repeated} predictions left out: the same caller id was scored again later"
     if window.others:
         yield f"{window.others} predictions of other versions in that time are not compared"
+
+
+def _periods(periods: int) -> str:
+    return "1 window" if periods == 1 else f"{periods} windows"
 
 
 def _columns(columns: Sequence[ColumnCheck]) -> FittedTable:
@@ -119,7 +127,7 @@ def _joint(found: Monitored) -> Iterator[str]:
 
 def checks(found: History) -> RenderableType | str:
     """Return the list of checks, and the alarms that last."""
-    if not found.checks:
+    if not found.checks and not found.retrainings:
         return "no check is stored yet: `mlpipes monitor` makes one"
     from rich.console import Group
     from rich.text import Text
@@ -128,7 +136,7 @@ def checks(found: History) -> RenderableType | str:
         (
             Column("checked at (UTC)"), Column("model", least=8, drop=4),
             Column("version", right=True, drop=3), Column("rows", right=True, drop=2), Column("result"),
-            Column("columns", least=12),
+            Column("windows", drop=1), Column("columns", least=12),
             Column("cause", drop=5), Column("by", least=6, drop=6),
         )
     )  # fmt: skip
@@ -140,6 +148,7 @@ def checks(found: History) -> RenderableType | str:
             str(check.version),
             str(check.rows),
             result,
+            ", ".join(str(one.periods) for one in check.windows if one.alarm),
             ", ".join(check.columns),
             check.cause,
             check.actor,
@@ -150,7 +159,19 @@ def checks(found: History) -> RenderableType | str:
         f" UTC, in {alarm.checks} check{'s' if alarm.checks > 1 else ''}"
         for alarm in found.alarms
     ]
-    return Group(table, *(Text(line, style="bold") for line in lasting))
+    lines = [Text(line, style="bold") for line in lasting]
+    return Group(
+        *([table] if found.checks else []), *lines, *(Text(_retraining(one)) for one in found.retrainings)
+    )
+
+
+def _retraining(one: RetrainingEntry) -> str:
+    check = "" if one.check is None else f", check {one.check}"
+    detail = f"; {one.detail}" if one.detail else ""
+    when = one.started_at[:16].replace("T", " ")
+    return (
+        f"{when} UTC, retraining of {one.model!r} ({one.cause}{check}): {one.outcome or 'no end yet'}{detail}"
+    )
 
 
 def deliveries(found: Alerts) -> RenderableType | str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import metric_catalog, mlflow_tags
 from mlpipes_cli.cli.console import Console
-from mlpipes_cli.cli.views.metric_cells import interval, number
 from mlpipes_cli.cli.views.tables import Column, FittedTable
+from mlpipes_cli.lifecycle.reports.metric_cells import interval, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.dataset.checks import Check, Columns
 from mlpipes_cli.config.dataset.columns import ColumnConfig
 from mlpipes_cli.config.dataset.split import DatasetSplit
-from mlpipes_cli.config.dataset.steps import FunctionName, Step
+from mlpipes_cli.config.dataset.steps import Step
 from mlpipes_cli.config.experiment import Column, Word
 from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
 
 
@@ -28,32 +29,6 @@ def _dataset_name(name: str) -> str:
 
 DatasetName = Annotated[str, AfterValidator(_dataset_name)]
 Character = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1)]
-
-
-class QuerySource(Strict):
-    """A table or a query of a database."""
-
-    table: str | None = Field(default=None, description="The table, as NAME or SCHEMA.NAME.")
-    query: str | None = Field(default=None, description="One statement that returns rows.")
-    url: str | None = Field(
-        default=None,
-        description="The URL of the database, as SQLAlchemy takes it; left out, the project's own."
-        " `$NAME` is taken from the environment.",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> QuerySource:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either `table` or `query`, not both")
-        return self
-
-
-class FunctionSource(Strict):
-    """A function of the project's own."""
-
-    function: FunctionName = Field(
-        description="module:function of the project's folder; returns a pandas frame, or yields several."
-    )
 
 
 class Load(Strict):
@@ -71,23 +46,13 @@ class Load(Strict):
     )
 
 
-Path_ = Annotated[str, Field(min_length=1)]
-DatasetSource = Path_ | Annotated[tuple[Path_, ...], Field(min_length=1)] | QuerySource | FunctionSource
-
-
-def _a_source(value: Any) -> Any:
-    if isinstance(value, dict):
-        return (FunctionSource if "function" in value else QuerySource).model_validate(value)
-    return value
-
-
 class DatasetConfig(Strict):
     """``dataset.yaml``: a source, what its columns are expected to be, how rows are cleaned and split."""
 
     dataset: DatasetName = Field(
         description="The name of the data set, and of its tables in raw_data and clean_data."
     )
-    source: Annotated[DatasetSource, BeforeValidator(_a_source)] = Field(
+    source: Source = Field(
         description="A file, several files, a glob, a folder of Parquet files, an address (http, https, s3),"
         " `sklearn:NAME`, `openml:ID`, a table or query of a database, or a function."
     )

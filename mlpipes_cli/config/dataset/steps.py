@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mlpipes_cli.config.base import Strict
 from mlpipes_cli.config.dataset.checks import Columns, Sql, one_key
 from mlpipes_cli.config.dataset.columns import ColumnType, StoredName
 from mlpipes_cli.config.dataset.values import Value
 from mlpipes_cli.config.experiment import Column
+from mlpipes_cli.config.source import FunctionName
 
 LEARNED = ("median", "mean", "most_frequent")
-
-
-def _function(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
-        raise ValueError(f"{text!r}: expected module:function, such as my_steps:clean")
-    return text
-
-
-FunctionName = Annotated[str, AfterValidator(_function)]
 
 
 class Constant(Strict):

@@ -27,6 +27,8 @@ from mlpipes_cli.data.readers import opening, resolve
 from mlpipes_cli.data.readers.resolve import TEXTS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlpipes_cli.data.readers.inputs import Input
 
 
@@ -88,7 +90,6 @@ def read_inputs(inputs: Sequence[Input], formats: Formats) -> Read:
     Raises:
         Unreadable: A record cannot be read, or there are no rows.
     """
-    import pyarrow as pa
 
     from mlpipes_cli.data.readers.whole import whole
 
@@ -97,9 +98,30 @@ def read_inputs(inputs: Sequence[Input], formats: Formats) -> Read:
         raise Unreadable(problems[0])
     if not table.num_rows:
         raise Unreadable("has no rows")
+    return Read(plain(_with_moments(table)), formats)
+
+
+def typed_rows(one: Input) -> pd.DataFrame:
+    """Return all rows of a query or a function, whose values have types already.
+
+    Raises:
+        Unreadable: There are none.
+    """
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(one.batches(), one.schema())
+    if not table.num_rows:
+        raise Unreadable("has no rows")
+    return plain(_with_moments(table))
+
+
+def _with_moments(table: pa.Table) -> pa.Table:
+    """Return the table with days as moments."""
+    import pyarrow as pa
+
     moment = pa.timestamp("us")
-    fields = [pa.field(one.name, moment if pa.types.is_date(one.type) else one.type) for one in table.schema]
-    return Read(plain(table.cast(pa.schema(fields))), formats)
+    fields = [one.with_type(moment) if pa.types.is_date(one.type) else one for one in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _csv(raw: BinaryIO, formats: Formats, shown: str, identifier: str | None, about: list[Remark]) -> Read:

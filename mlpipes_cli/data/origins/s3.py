@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlpipes_cli.config.experiment import Data
-from mlpipes_cli.config.yaml_source import YamlSource
+from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.csv_files.header import Unreadable
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.origins.files import Read, read_table
 from mlpipes_cli.data.origins.source_location import AT
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.local_files import temporary_folders
 
 
 def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str], formats: Formats) -> Read:
@@ -25,15 +25,17 @@ def load_s3(name: str, data: Data, source: YamlSource, environ: Mapping[str, str
         ConfigError: There is no such bucket or key, or the object is not a table.
         MlpipesError: No credentials, no access, or the server cannot be reached.
     """
-    with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
-        path = download(name, Path(folder), source, environ)
+    with temporary_folders.folder("mlpipes-download-") as folder:
+        path = download(name, folder, source, environ)
         try:
             return read_table(path, formats, f"s3://{name}", data.id)
         except Unreadable as error:
             raise wrong(source, AT, error.of(f"s3://{name}")) from None
 
 
-def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, str]) -> Path:
+def download(
+    name: str, folder: Path, source: YamlSource, environ: Mapping[str, str], at: Location = AT
+) -> Path:
     """Stream ``bucket/key`` to a file of the folder, named after the last part of the key.
 
     Raises:
@@ -42,7 +44,7 @@ def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, 
     """
     bucket, _, key = name.partition("/")
     path = folder / key.rsplit("/", 1)[-1]
-    with _reaching(bucket, key, source), path.open("wb") as file:
+    with _reaching(bucket, key, source, at), path.open("wb") as file:
         body = _client(environ).get_object(Bucket=bucket, Key=key)["Body"]
         for block in body.iter_chunks(1 << 20):
             file.write(block)
@@ -50,12 +52,12 @@ def download(name: str, folder: Path, source: YamlSource, environ: Mapping[str, 
 
 
 @contextmanager
-def _reaching(bucket: str, key: str, source: YamlSource) -> Iterator[None]:
-    """Turn the errors of S3 into lines about ``source:``."""
+def _reaching(bucket: str, key: str, source: YamlSource, at: Location) -> Iterator[None]:
+    """Turn the errors of S3 into lines of the file that names the object."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
     def failed(what: str, fix: str) -> MlpipesError:
-        return MlpipesError(source.problem(AT, f"s3://{bucket}/{key}: {what}"), fix)
+        return MlpipesError(source.problem(at, f"s3://{bucket}/{key}: {what}"), fix)
 
     try:
         yield
@@ -65,9 +67,9 @@ def _reaching(bucket: str, key: str, source: YamlSource) -> Iterator[None]:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code == "NoSuchBucket":
-            raise wrong(source, AT, f"s3://{bucket}: no such bucket") from None
+            raise wrong(source, at, f"s3://{bucket}: no such bucket") from None
         if code in {"NoSuchKey", "404"}:
-            raise wrong(source, AT, f"s3://{bucket}/{key}: no such key in the bucket") from None
+            raise wrong(source, at, f"s3://{bucket}/{key}: no such key in the bucket") from None
         message = error.response.get("Error", {}).get("Message") or code
         raise failed(
             f"the server refused the request ({code}: {message})",

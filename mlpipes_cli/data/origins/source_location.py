@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.source import FunctionSource, QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.origins import image_files
 from mlpipes_cli.data.problems import wrong
@@ -15,7 +16,7 @@ from mlpipes_cli.data.readers import downloads, opening
 from mlpipes_cli.data.readers.resolve import KINDS
 from mlpipes_cli.suggest import did_you_mean
 
-Kind = Literal["file", "files", "http", "images", "sklearn", "openml", "s3", "postgres", "dataset"]
+Kind = Literal["file", "files", "http", "images", "sklearn", "openml", "s3", "fetched", "dataset"]
 AT = ("data", "source")
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 FETCHED = ("california_housing", "covtype")
@@ -31,21 +32,17 @@ class SourceLocation:
     """The location of a data source.
 
     Attributes:
-        kind: The kind of source.
+        kind: The kind of source; ``fetched`` is a query, a function, or several sources.
         shown: Its name in messages, without secrets.
         path: The path of a file or of a folder of images.
-        name: A data set's name or number, ``bucket/key``, a glob, a folder, an address, ``schema.table``, or
+        name: A data set's name or number, ``bucket/key``, a glob, a folder, an address, or
             ``dataset@version``.
-        query: The query of a PostgreSQL source.
-        url: The URL of a PostgreSQL server other than the project's own, or ``$NAME``.
     """
 
     kind: Kind
     shown: str
     path: Path | None = None
     name: str = ""
-    query: str | None = None
-    url: str | None = None
 
 
 def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
@@ -54,12 +51,13 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
     Raises:
         ConfigError: An unknown scheme, data set or file extension, or no such file.
     """
-    if not isinstance(data.source, str):
-        given = data.source
-        return SourceLocation(
-            "postgres", "the database", name=given.table or "", query=given.query, url=given.url
-        )
     text = data.source
+    if isinstance(text, FunctionSource):
+        return SourceLocation("fetched", text.function)
+    if isinstance(text, QuerySource):
+        return SourceLocation("fetched", shown_query(text))
+    if not isinstance(text, str):
+        return SourceLocation("fetched", f"{len(text)} sources")
     if data.dataset is not None:
         return SourceLocation("dataset", text, name=str(data.dataset))
     scheme, colon, rest = text.partition(":")
@@ -82,8 +80,14 @@ def locate(data: Data, base: Path, source: YamlSource) -> SourceLocation:
         return SourceLocation("http", downloads.shown(text), name=text)
     if scheme == "postgres" and rest and not rest.startswith("//"):
         table, query = table_or_query(rest, source)
-        return SourceLocation("postgres", "the project's database", name=table or "", query=query)
+        return SourceLocation("fetched", shown_query(QuerySource(table=table, query=query)))
     raise wrong(source, AT, _unknown_scheme(text, scheme))
+
+
+def shown_query(source: QuerySource) -> str:
+    """Return the name of a table or a query in messages, without secrets."""
+    where = "the project's database" if source.url is None else "the database"
+    return f"{source.table} of {where}" if source.table else f"the query of {where}"
 
 
 def _unknown_scheme(text: str, scheme: str) -> str:

@@ -5,13 +5,13 @@ Importing this module is cheap: the first :func:`load` imports pandas and the cl
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.experiment import Data
+from mlpipes_cli.config.source import FunctionSource, QuerySource
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data.columns import missing
 from mlpipes_cli.data.csv_files.header import Unreadable, read_header
@@ -22,13 +22,16 @@ from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import downloads, opening, resolve
 from mlpipes_cli.data.readers.resolve import TEXTS
 from mlpipes_cli.errors import ConfigError
+from mlpipes_cli.local_files import temporary_folders
 from mlpipes_cli.ports.data_sets.datasets import SPLIT
+from mlpipes_cli.project import PROJECT_FILE
 from mlpipes_cli.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlpipes_cli.data.origins.files import Read
+    from mlpipes_cli.data.readers.inputs import Input
 
 
 def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
@@ -138,8 +141,10 @@ def _read(
         from mlpipes_cli.data.origins.s3 import load_s3
 
         found = load_s3(place.name, data, source, environ, formats)
+    elif place.kind == "fetched":
+        found = _fetched(place, data, base, source, database_url, environ, formats)
     else:
-        found = Read(_load(place, data, base, source, database_url, environ), formats)
+        found = Read(_load(place, data, base, source), formats)
     aside = (data.target, data.id, data.weights or None, data.split.group, *data.drop)
     try:
         found = typed_columns.settled(found, place.shown, aside=aside)
@@ -151,23 +156,12 @@ def _read(
         raise wrong(source, AT, f"{place.shown}: {error}") from None
 
 
-def _load(
-    place: SourceLocation,
-    data: Data,
-    base: Path,
-    source: YamlSource,
-    database_url: str | None,
-    environ: Mapping[str, str],
-) -> pd.DataFrame:
+def _load(place: SourceLocation, data: Data, base: Path, source: YamlSource) -> pd.DataFrame:
     if place.kind == "images":
         try:
             return image_files.read_folder(place.path or base, data.target, data.images)
         except image_files.NotImages as error:
             raise wrong(source, AT, str(error)) from None
-    if place.kind == "postgres":
-        from mlpipes_cli.data.origins.postgres import load_postgres
-
-        return load_postgres(place, source, database_url=database_url, environ=environ)
     from mlpipes_cli.data.origins import catalogs
 
     if place.kind == "openml":
@@ -175,13 +169,50 @@ def _load(
     return catalogs.load_sklearn(place.name, source)
 
 
+def _fetched(
+    place: SourceLocation,
+    data: Data,
+    base: Path,
+    source: YamlSource,
+    database_url: str | None,
+    environ: Mapping[str, str],
+    formats: Formats,
+) -> Read:
+    from mlpipes_cli.data.origins.files import Read, read_inputs, typed_rows
+    from mlpipes_cli.data.origins.order import by_content
+    from mlpipes_cli.data.readers.fetching import Fetching
+
+    root = next((one for one in (base, *base.absolute().parents) if (one / PROJECT_FILE).is_file()), base)
+    with Fetching(data.source, base, source, AT, database_url, root, formats, environ) as fetching:
+        inputs = [_opened(opened, shown, source) for shown, opened in fetching.inputs()]
+        resolve.check_same_columns(inputs, source, AT)
+        try:
+            if not isinstance(data.source, str | QuerySource | FunctionSource):
+                return read_inputs(inputs, formats)
+            frame = typed_rows(inputs[0])
+        except Unreadable as error:
+            raise wrong(source, AT, error.of(place.shown)) from None
+    if isinstance(data.source, FunctionSource):
+        return Read(frame, formats)
+    return Read(by_content(frame, data.source), formats)
+
+
+def _opened(opened: Callable[[], Input], shown: str, source: YamlSource) -> Input:
+    try:
+        made = opened()
+        made.names()
+    except Unreadable as error:
+        raise wrong(source, AT, error.of(shown)) from None
+    return made
+
+
 def _read_inputs(place: SourceLocation, data: Data, base: Path, source: YamlSource, formats: Formats) -> Read:
     from mlpipes_cli.data.origins.files import read_inputs, read_table
 
     try:
         if place.kind == "http":
-            with tempfile.TemporaryDirectory(prefix="mlpipes-download-") as folder:
-                path = downloads.download(place.name, Path(folder), source, AT)
+            with temporary_folders.folder("mlpipes-download-") as folder:
+                path = downloads.download(place.name, folder, source, AT)
                 return read_table(path, formats, place.shown, data.id)
         files = resolve.files(place.name, base, source, AT)
         if len(files) == 1:

@@ -1,35 +1,28 @@
-"""Brings the sources of a data set to inputs: files as they are, all others through a temporary folder."""
+"""Brings a ``source:`` to inputs: files as they are, all others through a temporary folder."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from mlpipes_cli.config.dataset.config import DatasetConfig, FunctionSource, QuerySource
+from mlpipes_cli.config.source import FunctionSource, QuerySource
 from mlpipes_cli.config.yaml_source import Location, YamlSource
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.origins.source_location import BUNDLED, FETCHED, table_or_query
+from mlpipes_cli.data.origins.source_location import BUNDLED, FETCHED, shown_query, table_or_query
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.data.readers import resolve
 from mlpipes_cli.data.readers.inputs import Input
 from mlpipes_cli.data.readers.spool import Spool
+from mlpipes_cli.local_files import temporary_folders
 from mlpipes_cli.suggest import did_you_mean
 
 Opening = Callable[[], Input]
-
-
-class _AtRoot(YamlSource):
-    """A ``dataset.yaml`` for readers of experiments, whose ``source:`` is below ``data:``."""
-
-    def problem(self, location: Location, message: str) -> str:
-        return super().problem(location[1:] if location[:1] == ("data",) else location, message)
 
 
 def _unknown(text: str, scheme: str) -> str:
@@ -52,23 +45,27 @@ def query_of(rest: str, source: YamlSource, at: Location) -> QuerySource:
 
 @dataclass
 class Fetching:
-    """The inputs of a data set, while the context lasts.
+    """The inputs of a data set or an experiment, while the context lasts.
 
     Attributes:
-        config: The data set.
-        base: The folder of ``dataset.yaml``; relative paths start there.
+        told: The value of ``source:``.
+        base: The folder of the file; relative paths start there.
         source: The file.
+        at: Where it has the value.
         database_url: The project's own database for the read-only role.
         root: The folder that functions are imported from.
         formats: How the source is written, as far as the file says it.
+        environ: The environment for ``$NAME`` and the AWS variables.
     """
 
-    config: DatasetConfig
+    told: str | Sequence[str] | QuerySource | FunctionSource
     base: Path
     source: YamlSource
+    at: Location
     database_url: str | None
     root: Path
     formats: Formats
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __enter__(self) -> Fetching:
         self._held = ExitStack()
@@ -85,30 +82,26 @@ class Fetching:
             ConfigError: A source does not exist.
             MlpipesError: A server cannot be reached or refuses.
         """
-        told = self.config.source
-        if isinstance(told, FunctionSource):
+        if isinstance(self.told, FunctionSource):
             from mlpipes_cli.data.readers.kinds import functions
 
-            yield (
-                told.function,
-                partial(
-                    self._spooled, functions.tables(told.function, self.root, self.source), told.function
-                ),
-            )
-        elif isinstance(told, QuerySource):
-            yield from self._query(told)
-        elif isinstance(told, str):
-            yield from self._text(told, ("source",))
+            name = self.told.function
+            tables = functions.tables(name, self.root, self.source, (*self.at, "function"))
+            yield name, partial(self._spooled, tables, name)
+        elif isinstance(self.told, QuerySource):
+            yield from self._query(self.told, self.at)
+        elif isinstance(self.told, str):
+            yield from self._text(self.told, self.at)
         else:
-            for at, one in enumerate(told):
-                yield from self._text(one, ("source", at))
+            for position, one in enumerate(self.told):
+                yield from self._text(one, (*self.at, position))
 
-    def _query(self, told: QuerySource) -> Iterator[tuple[str, Opening]]:
+    def _query(self, told: QuerySource, at: Location) -> Iterator[tuple[str, Opening]]:
         from mlpipes_cli.data.readers.kinds import queries
 
-        url = queries.address(told, self.source, self.database_url, os.environ)
-        shown = queries.shown(told)
-        yield shown, partial(self._spooled, queries.tables(told, url, self.source, self.base), shown)
+        url = queries.address(told, self.source, at, self.database_url, self.environ)
+        shown = shown_query(told)
+        yield shown, partial(self._spooled, queries.tables(told, url, self.source, at, self.base), shown)
 
     def _text(self, text: str, at: Location) -> Iterator[tuple[str, Opening]]:
         scheme, colon, rest = text.partition(":")
@@ -124,7 +117,7 @@ class Fetching:
         elif scheme == "s3":
             yield text, partial(resolve.open_file, self._of_bucket(text, rest, at), text, self.formats)
         elif scheme == "postgres" and not rest.startswith("//"):
-            yield from self._query(query_of(rest.strip(), self.source, at))
+            yield from self._query(query_of(rest.strip(), self.source, at), at)
         elif scheme in ("sklearn", "openml"):
             yield text, partial(self._spooled, self._catalog(scheme, rest.strip(), at), text)
         else:
@@ -136,8 +129,7 @@ class Fetching:
         self._files.add(real)
 
     def _folder(self) -> Path:
-        made = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlpipes-download-"))
-        return Path(made)
+        return self._held.enter_context(temporary_folders.folder("mlpipes-download-"))
 
     def _of_bucket(self, text: str, rest: str, at: Location) -> Path:
         from mlpipes_cli.data.origins import s3
@@ -148,10 +140,7 @@ class Fetching:
             raise wrong(self.source, at, f"{text!r}: write s3://bucket/folder/file.csv")
         if opening.kind(key) not in resolve.KINDS:
             raise wrong(self.source, at, f"{text}: unknown kind of file; use {', '.join(resolve.KINDS)}")
-        return s3.download(f"{bucket}/{key}", self._folder(), self._at_root(), os.environ)
-
-    def _at_root(self) -> YamlSource:
-        return _AtRoot(self.source.name, self.source.data, self.source.lines)
+        return s3.download(f"{bucket}/{key}", self._folder(), self.source, self.environ, at)
 
     def _catalog(self, scheme: str, name: str, at: Location) -> Iterator[pa.Table]:
         from mlpipes_cli.data.origins import catalogs
@@ -162,13 +151,13 @@ class Fetching:
             if name not in known:
                 shown = did_you_mean(name, known) or f"; use one of {', '.join(known)}"
                 raise wrong(self.source, at, f"scikit-learn has no data set {name!r}{shown}")
-            yield table_of(catalogs.load_sklearn(name, self._at_root()))
+            yield table_of(catalogs.load_sklearn(name, self.source, at))
             return
         if not name.isdigit():
             raise wrong(
                 self.source, at, f"'openml:{name}': give the number of the data set, such as openml:1597"
             )
-        yield table_of(catalogs.load_openml(int(name), self._at_root()))
+        yield table_of(catalogs.load_openml(int(name), self.source, at))
 
     def _spooled(self, tables: Iterable[pa.Table], shown: str) -> Input:
         spool = Spool()

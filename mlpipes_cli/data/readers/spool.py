@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,19 +13,21 @@ from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.readers import typed
 from mlpipes_cli.data.readers.kinds.arrow_input import ArrowInput, without_index
 from mlpipes_cli.data.readers.unreadable import Unreadable
+from mlpipes_cli.local_files import temporary_folders
 
 
 class Spool:
     """A folder of parts, each with its own types, which :meth:`input` brings together."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlpipes-rows-")  # closed to others
+        self._held = ExitStack()
+        self._folder = self._held.enter_context(temporary_folders.folder("mlpipes-rows-"))
         self._schemas: list[pa.Schema] = []
         self._digest = hashlib.sha256()
 
     def close(self) -> None:
         """Remove the folder."""
-        self._folder.cleanup()
+        self._held.close()
 
     def fill(self, parts: Iterable[pa.Table]) -> None:
         """Add tables, in order.
@@ -34,9 +36,9 @@ class Spool:
             Unreadable: A table has other columns than the first.
         """
         for part in parts:
-            part = part.select(without_index(part.schema).names).replace_schema_metadata(None)
             if repeated := twice(part.column_names):
                 raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
+            part = part.select(without_index(part.schema).names).replace_schema_metadata(None)
             if self._schemas and set(part.column_names) != set(self._schemas[0].names):
                 raise Unreadable(
                     f"part {len(self._schemas) + 1} has other columns: {', '.join(part.column_names[:8])}"
@@ -50,7 +52,7 @@ class Spool:
                 self._digest.update(hashlib.file_digest(raw, "sha256").digest())
 
     def _path(self, number: int) -> Path:
-        return Path(self._folder.name) / f"{number}.arrow"
+        return self._folder / f"{number}.arrow"
 
     def input(self, shown: str) -> ArrowInput:
         """Return the rows.

@@ -67,5 +67,5 @@ def text(value: Any) -> str | None:
     if isinstance(value, (date, datetime, time)):
         return value.isoformat()
     if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(value, ensure_ascii=False, default=str, sort_keys=True)
     return str(value)

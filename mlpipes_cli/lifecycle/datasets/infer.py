@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.config.dataset.config import DatasetConfig, QuerySource
+from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.config.problems import validate
+from mlpipes_cli.config.source import QuerySource
 from mlpipes_cli.config.yaml_source import YamlSource, dump_yaml, parse_yaml
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.datasets import first_file, opening, source_text

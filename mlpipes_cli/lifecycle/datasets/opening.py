@@ -57,7 +57,8 @@ def opened(
     from mlpipes_cli.data.readers import resolve
     from mlpipes_cli.data.readers.fetching import Fetching
 
-    with Fetching(config, base, source, database_url, root, formats(config)) as fetching:
+    fetching = Fetching(config.source, base, source, ("source",), database_url, root, formats(config))
+    with fetching:
         inputs = []
         for shown, opening in fetching.inputs():
             with as_problems(source, shown):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle import times
 from mlpipes_cli.lifecycle.promotion import registry_context
+from mlpipes_cli.monitoring.series import WINDOWS
 
 if TYPE_CHECKING:
     from mlpipes_cli.ports import ModelVersion, Registry
@@ -28,6 +29,7 @@ class Asked:
         since: Start of the window: ``1d``, ``2026-11-21``.
         until: Its end.
         rows: The number of newest predictions in place of ``since``.
+        missed: When the last scheduled check was made, for one that comes late: its window begins there.
     """
 
     model: str | None = None
@@ -36,6 +38,7 @@ class Asked:
     since: str | None = None
     until: str | None = None
     rows: int | None = None
+    missed: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.version is not None and self.alias is not None:
@@ -65,16 +68,47 @@ def chosen(project: ProjectFolder, registry: Registry, asked: Asked) -> tuple[Mo
     return found, alias
 
 
-def bounds(project: ProjectFolder, asked: Asked, now: datetime) -> tuple[float | None, float | None]:
-    """Return the window's start and end, in seconds since the epoch, by the clock of the database."""
+@dataclass(frozen=True)
+class Bounds:
+    """A window of time, in seconds since the epoch by the clock of the database.
+
+    Attributes:
+        periods: How many times as long as the settings' window it is.
+        since: Its start, or None where it is given in rows.
+        until: Its end, or None for the time of reading.
+    """
+
+    periods: int
+    since: float | None
+    until: float | None
+
+
+def windows(project: ProjectFolder, asked: Asked, now: datetime, *, series: bool) -> list[Bounds]:
+    """Return the windows that a check looks at, the shortest first.
+
+    A check of a series looks at 1, 7 and 28 times the settings' window, unless it is asked for a window.
+
+    Args:
+        project: The project.
+        asked: What the check looks at.
+        now: The time of the database.
+        series: Whether the check is one of a series.
+
+    Raises:
+        UsageError: A time cannot be read, or the window ends before it begins.
+    """
     present = now.timestamp()
     until = None if asked.until is None else times.seconds(asked.until, "--until", present)
     if asked.rows is not None:
-        return None, until
+        return [Bounds(1, None, until)]
+    end = present if until is None else until
     if asked.since is not None:
         since = times.seconds(asked.since, "--since", present)
-    else:
-        since = (present if until is None else until) - project.config.monitoring.window.total_seconds()
-    if since >= (present if until is None else until):
-        raise UsageError("--since is not before --until", "swap them")
-    return since, until
+        if since >= end:
+            raise UsageError("--since is not before --until", "swap them")
+        return [Bounds(1, since, until)]
+    length = project.config.monitoring.window.total_seconds()
+    if not series:
+        return [Bounds(1, end - length, until)]
+    newest = end - length if asked.missed is None else min(end - length, asked.missed.timestamp())
+    return [Bounds(periods, min(end - periods * length, newest), end) for periods in WINDOWS]

@@ -39,7 +39,7 @@ def shares(settings: Monitoring, alpha: float, *, truths: bool, series: bool) ->
         truths: Whether there are truths enough for a statement on the performance.
         series: Whether the check is one of a series, which has a sequential test, too.
     """
-    patience = 4 * (_YEAR / settings.schedule) / settings.false_alarms
+    patience = 4 * (_YEAR / settings.schedule.period) / settings.false_alarms
     if not truths:
         return Shares(alpha, 0.0, patience)
     return Shares(alpha / 2, alpha / (4 if series else 2), patience)
@@ -59,5 +59,14 @@ def of_schedule(settings: Monitoring, before: Sequence[StoredCheck], now: dateti
         now: The time of the database.
     """
     last = next((check.checked_at for check in before if check.cause == SCHEDULED and check.enough), None)
-    passed = settings.schedule if last is None else max(now - last, timedelta(seconds=1))
-    return min(settings.alpha, settings.false_alarms * (passed / _YEAR))
+    return of_time(settings, settings.schedule.period if last is None else now - last)
+
+
+def of_time(settings: Monitoring, passed: timedelta) -> float:
+    """Return the alpha of a scheduled check, all of its windows together.
+
+    Args:
+        settings: ``monitoring:`` of mlpipes.yaml.
+        passed: The time since the last scheduled check that had rows enough.
+    """
+    return min(settings.alpha, settings.false_alarms * (max(passed, timedelta(seconds=1)) / _YEAR))

@@ -14,7 +14,27 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mlpipes_cli.ports.monitoring import StoredCheck
+    from mlpipes_cli.ports.retraining.store import Retraining
     from mlpipes_cli.project import ProjectFolder
+
+
+@dataclass(frozen=True)
+class WindowEntry:
+    """A window of a scheduled check, as it is listed.
+
+    Attributes:
+        periods: How many times as long as the settings' window it is.
+        since: Its start, UTC, ISO 8601.
+        rows: Rows that were compared.
+        alarm: Whether it raised an alarm.
+        enough: Whether there were rows enough for a statement.
+    """
+
+    periods: int
+    since: str | None
+    rows: int
+    alarm: bool
+    enough: bool
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,7 @@ class CheckEntry:
         seconds: How long it took.
         alarm_since: When the alarm began that the check is part of, or None.
         alarm_checks: How many checks of that alarm there were up to this one.
+        windows: The windows of a scheduled check, the shortest first; empty where there is only one.
     """
 
     id: str
@@ -60,6 +81,7 @@ class CheckEntry:
     seconds: float
     alarm_since: str | None
     alarm_checks: int
+    windows: Sequence[WindowEntry] = ()
 
 
 @dataclass(frozen=True)
@@ -82,18 +104,51 @@ class PresentAlarm:
 
 
 @dataclass(frozen=True)
+class RetrainingEntry:
+    """A retraining, as it is listed.
+
+    Attributes:
+        id: A UUID version 7.
+        started_at: UTC, ISO 8601.
+        ended_at: UTC, ISO 8601; None while it runs, or if its process was killed.
+        model: The registered model's name.
+        cause: manual, drift, performance or truth.
+        check: The id of the check that set it off, or None.
+        outcome: promoted, unchanged, refused, failed, killed or ``rolled back``; None while it runs.
+        detail: One line.
+        version: The version that was promoted, or None.
+        run_id: The run that was judged, or None.
+        actor: Who started it.
+    """
+
+    id: str
+    started_at: str
+    ended_at: str | None
+    model: str
+    cause: str
+    check: str | None
+    outcome: str | None
+    detail: str
+    version: int | None
+    run_id: str | None
+    actor: str
+
+
+@dataclass(frozen=True)
 class History(Tabular):
-    """Stored checks.
+    """Stored checks, and the retrainings that followed.
 
     Attributes:
         model: The model that was asked for, or None for all.
         alarms: The alarms that last.
         checks: The newest checks, newest first.
+        retrainings: The newest retrainings, newest first.
     """
 
     model: str | None
     alarms: Sequence[PresentAlarm]
     checks: Sequence[CheckEntry]
+    retrainings: Sequence[RetrainingEntry]
 
     def table(self) -> Sequence[CheckEntry]:
         return self.checks
@@ -102,13 +157,13 @@ class History(Tabular):
 def history(
     project: ProjectFolder, *, model: str | None = None, version: int | None = None, limit: int = 20
 ) -> History:
-    """Return the newest checks.
+    """Return the newest checks and retrainings.
 
     Args:
         project: The project.
         model: Only of this registered model.
         version: Only of this version.
-        limit: The most checks.
+        limit: The most checks, and the most retrainings.
 
     Raises:
         UsageError: There are checks, and none of that model.
@@ -116,7 +171,8 @@ def history(
     """
     from mlpipes_cli.adapters import wiring
 
-    store, _ = wiring.make_monitoring(wiring.make_runtime(project).endpoints().database_url)
+    database_url = wiring.make_runtime(project).endpoints().database_url
+    (store, _), (retrainings, _) = wiring.make_monitoring(database_url), wiring.make_retraining(database_url)
     store.prepare()
     found = store.checks(model, version, limit)
     if model is not None and not found:
@@ -124,7 +180,8 @@ def history(
         if known and model not in known:
             hint = did_you_mean(model, known).removeprefix("; ") or f"there are checks of {', '.join(known)}"
             raise UsageError(f"--model: there are no checks of model {model!r}", hint)
-    return History(model, _present(found), [_entry(check) for check in found])
+    trained = [_retraining(one) for one in retrainings.retrainings(model, limit)]
+    return History(model, _present(found), [_entry(check) for check in found], trained)
 
 
 def _present(checks: Sequence[StoredCheck]) -> list[PresentAlarm]:
@@ -166,6 +223,26 @@ def _entry(check: StoredCheck) -> CheckEntry:
         seconds=check.seconds,
         alarm_since=None if check.alarm_since is None else _text(check.alarm_since),
         alarm_checks=check.alarm_checks,
+        windows=tuple(
+            WindowEntry(one["periods"], one["since"], one["rows"], one["alarm"], one["enough"])
+            for one in check.result.get("windows", ())
+        ),
+    )
+
+
+def _retraining(one: Retraining) -> RetrainingEntry:
+    return RetrainingEntry(
+        id=str(one.id),
+        started_at=_text(one.started_at),
+        ended_at=None if one.ended_at is None else _text(one.ended_at),
+        model=one.model,
+        cause=one.cause,
+        check=None if one.check_id is None else str(one.check_id),
+        outcome=one.outcome,
+        detail=one.detail,
+        version=one.version,
+        run_id=one.run_id,
+        actor=one.actor,
     )
 
 

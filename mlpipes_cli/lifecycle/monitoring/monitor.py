@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.json_values import jsonable
 from mlpipes_cli.lifecycle.monitoring import alerts, budget, comparing, judging, reference
 from mlpipes_cli.lifecycle.monitoring import report as reports
-from mlpipes_cli.lifecycle.monitoring.asked import MOST_ROWS, Asked, bounds, chosen
+from mlpipes_cli.lifecycle.monitoring.asked import MOST_ROWS, Asked, Bounds, chosen, windows
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered
 from mlpipes_cli.lifecycle.monitoring.result import Monitored, Window
 from mlpipes_cli.lifecycle.promotion import actor, registry_context
@@ -70,11 +70,11 @@ def monitor(
     if series:
         before = list(stack.store.checks(version.model, version.version, _SERIES))
     alpha = budget.of_schedule(settings, before, now) if series else settings.alpha
-    since, until = bounds(project, asked, now)
+    looked = windows(project, asked, now, series=series)
     known = reference.read(project, stack.registry, stack.endpoints, version)
     _check_names(settings, known, reporter)
-    rows = _read(stack, known, version, asked, (since, until), reporter, settings.segments)
-    gathered, truths, opened = rows.gathered, rows.truths, rows.opened
+    truths = judging.Truths(known, settings.segments)
+    rows = _read(stack, known, version, asked.rows, looked, reporter, truths)
     shares = budget.shares(settings, alpha, truths=truths.rows >= judging.FEWEST, series=series)
     rules = judging.Rules(
         metric=project.config.promotion.metric or known.metric,
@@ -85,15 +85,16 @@ def monitor(
         history=judging.earlier(before, cause) if series else None,
     )
     with reporter.task("comparing"):
+        gathered = {periods: one.gathered for periods, one in rows.items()}
         found = comparing.compared(settings, known, gathered, shares.rows)
-        performance = judging.judge(known, truths, gathered, rules)
+        performance = judging.judge(known, truths, gathered[1], rules)
     from mlpipes_cli.server.predictions.uuid7 import uuid7
 
     identifier = uuid7()
     made = comparing.result(
         found,
         performance,
-        _window(opened, gathered.rows),
+        {periods: _window(one.opened, one.gathered.rows) for periods, one in rows.items()},
         version=version,
         alias=alias,
         alpha=alpha,
@@ -104,6 +105,7 @@ def monitor(
         actor=actor.user(),
         seconds=round(time.monotonic() - started, 3),
     )
+    opened = rows[found.series.window].opened
     check = NewCheck(
         id=identifier,
         checked_at=now,
@@ -122,19 +124,20 @@ def monitor(
         result=jsonable(made),
     )
     stack.store.add(check, settings.keep, alerts.new(project, made))
-    alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
-    if report is not None:
-        shown = reports.promotions(stack.registry, version.model)
-        report.write(made, reports.earlier(stack.store, made), shown)
+    try:
+        if report is not None:
+            shown = reports.promotions(stack.registry, version.model)
+            report.write(made, reports.earlier(stack.store, made), shown)
+    finally:  # a channel that hangs delays no report, and a report that fails stops no alert
+        alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
     return made
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a check reads of its window."""
+    """What a check reads of a window."""
 
     gathered: Gathered
-    truths: judging.Truths
     opened: PredictionWindow
 
 
@@ -142,22 +145,34 @@ def _read(
     stack: _Stack,
     known: reference.Reference,
     version: ModelVersion,
-    asked: Asked,
-    bounds: tuple[float | None, float | None],
+    newest: int | None,
+    looked: Sequence[Bounds],
     reporter: Reporter,
-    segments: Sequence[str],
-) -> _Rows:
-    gathered, truths = Gathered(known.columns), judging.Truths(known, segments)
-    with (
-        reporter.task("reading the predictions"),
-        stack.windows.window(
-            version.model, version.version, since=bounds[0], until=bounds[1], rows=asked.rows,
-            most=MOST_ROWS, size=_FETCHED,
-        ) as opened,
-    ):  # fmt: skip
-        gathered.take(opened.batches)
-        truths.take(opened.truths)
-    return _Rows(gathered, truths, opened)
+    truths: judging.Truths,
+) -> dict[int, _Rows]:
+    """Return the rows of each window, by its number of periods; truths are those of the shortest.
+
+    A window that holds no more predictions than the one before has the same rows.
+    """
+    found: dict[int, _Rows] = {}
+    before: _Rows | None = None
+    for bounds in looked:
+        with (
+            reporter.task("reading the predictions"),
+            stack.windows.window(
+                version.model, version.version, since=bounds.since, until=bounds.until, rows=newest,
+                most=MOST_ROWS, size=_FETCHED,
+            ) as opened,
+        ):  # fmt: skip
+            if before is not None and before.opened.predictions == opened.predictions:
+                found[bounds.periods] = _Rows(before.gathered, opened)
+                continue
+            gathered = Gathered(known.columns)
+            gathered.take(opened.batches)
+            if before is None:
+                truths.take(opened.truths)
+            before = found[bounds.periods] = _Rows(gathered, opened)
+    return found
 
 
 def _check_names(settings: Monitoring, known: reference.Reference, reporter: Reporter) -> None:

@@ -46,6 +46,33 @@ class Window:
 
 
 @dataclass(frozen=True)
+class CheckedWindow:
+    """One of the windows that a scheduled check compared.
+
+    Attributes:
+        periods: How many times as long as the settings' window it is: 1, 7 or 28.
+        since: Its start, ISO 8601 in UTC.
+        until: Its end.
+        rows: Rows that were compared.
+        alarm: Whether a column or the joint check raises an alarm.
+        enough: Whether there were rows enough for a statement.
+        alpha: The probability of a false alarm that its comparison keeps to.
+        columns: Names of what alarms: inputs, predictions and scores, the largest effect first.
+        verdict: One sentence.
+    """
+
+    periods: int
+    since: str | None
+    until: str | None
+    rows: int
+    alarm: bool
+    enough: bool
+    alpha: float
+    columns: Sequence[str]
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Monitored(Tabular):
     """The result of one check.
 
@@ -53,7 +80,8 @@ class Monitored(Tabular):
         model: The registered model's name; None for two files.
         version: Its version; None for two files.
         alias: The alias by which the version was chosen, or None.
-        window: The rows that the check looked at.
+        window: The rows that the check looked at. Of several windows it is the one that is reported: the
+            shortest that alarms, else the longest with rows enough; so are rows, columns, predictions, joint.
         rows: Rows that were compared.
         reference_rows: Rows of the reference.
         alarm: Whether a column, the joint check or the performance raises an alarm.
@@ -71,6 +99,7 @@ class Monitored(Tabular):
         cause: manual, scheduled or what else made the check.
         actor: Who made it.
         seconds: How long it took.
+        windows: Each window that was compared, the shortest first; empty where there is only one.
     """
 
     model: str | None
@@ -94,6 +123,7 @@ class Monitored(Tabular):
     cause: str
     actor: str
     seconds: float
+    windows: Sequence[CheckedWindow] = ()
 
     def table(self) -> Sequence[ColumnCheck]:
         return [*self.columns, *self.predictions.values()]

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from mlpipes_cli.config.spans import words
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.end_signals import ends_when_told
-from mlpipes_cli.lifecycle.monitoring import alerts, budget
+from mlpipes_cli.lifecycle.monitoring import after_check, alerts, budget
 from mlpipes_cli.lifecycle.monitoring import monitor as checks
 from mlpipes_cli.lifecycle.monitoring.asked import Asked
+from mlpipes_cli.lifecycle.monitoring.watching.due import Due, next_check
+from mlpipes_cli.lifecycle.monitoring.watching.health import Health, answering
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
     from mlpipes_cli.ports import Reporter
-    from mlpipes_cli.ports.monitoring import Due, WatchSeat
+    from mlpipes_cli.ports.monitoring import WatchSeat
     from mlpipes_cli.project import ProjectFolder
 
 _TURN = 60.0  # seconds between two looks at what is due
@@ -58,25 +60,40 @@ def once(project: ProjectFolder, reporter: Reporter) -> Watched:
         due = _due(project, seat)
         found = _check(project, reporter, due) if due.is_due else None
         sent = alerts.deliver(project, reporter, url)
+        after_check.run(project, reporter, found)
         return Watched(found, sent, _due(project, seat).at.isoformat(timespec="milliseconds"))
 
 
-def forever(project: ProjectFolder, reporter: Reporter) -> None:
+def forever(
+    project: ProjectFolder, reporter: Reporter, *, host: str = "127.0.0.1", port: int | None = None
+) -> None:
     """Make every scheduled check and send alerts, until SIGTERM or Ctrl-C; then exit with 0.
 
     A database that is away, a model without reference rows and a version that is gone are a warning, and are
     tried again.
+
+    Args:
+        project: The project.
+        reporter: Shows what is done.
+        host: The address on which ``GET /health`` is answered.
+        port: The port; None answers nothing.
+
+    Raises:
+        MlpipesError: The port is in use.
     """
-    with ends_when_told():
+    health = Health()
+    with ends_when_told(), answering(health, host, port):
         pause, away, waited = _AWAY[0], False, False
         while True:
             try:
-                _sit(project, reporter, waited)
+                _sit(project, reporter, health, waited)
+                health.state = "waiting"
                 pause, away, waited = _AWAY[0], False, True
                 _sleep(_OTHER)
             except MlpipesError as error:
                 if isinstance(error, _Lost):
                     pause, away = _AWAY[0], False
+                health.state, health.problem = "away", error.lines()[0]
                 if not away:
                     reporter.warn(f"{error.lines()[0]}; trying again")
                 _sleep(pause)
@@ -109,7 +126,7 @@ class _Retries:
         self.wait, self.at = _FIRST_RETRY, None
 
 
-def _sit(project: ProjectFolder, reporter: Reporter, waited: bool) -> None:
+def _sit(project: ProjectFolder, reporter: Reporter, health: Health, waited: bool) -> None:
     """Take the seat and work; return if another process has it.
 
     Raises:
@@ -123,31 +140,46 @@ def _sit(project: ProjectFolder, reporter: Reporter, waited: bool) -> None:
             if not waited:
                 reporter.info(f"another `mlpipes watch` watches {name}; waiting until it ends")
             return
-        reporter.info(f"watching {name}: a check every {words(project.config.monitoring.schedule)}")
-        retries = _Retries(project.config.monitoring.schedule)
+        schedule = project.config.monitoring.schedule
+        reporter.info(f"watching {name}: a check {schedule}")
+        retries, health.problem = _Retries(schedule.period), None
         while True:
-            _turn(project, reporter, seat, retries, url)
+            due = _held(project, seat)
+            health.state, health.next = "watching", due.at.isoformat(timespec="milliseconds")
+            _turn(project, reporter, seat, due, retries, health, url)
+            health.next = _held(project, seat).at.isoformat(timespec="milliseconds")
             _sleep(_TURN)
 
 
-def _turn(project: ProjectFolder, reporter: Reporter, seat: WatchSeat, retries: _Retries, url: str) -> None:
-    due = _held(project, seat)
+def _turn(
+    project: ProjectFolder,
+    reporter: Reporter,
+    seat: WatchSeat,
+    due: Due,
+    retries: _Retries,
+    health: Health,
+    url: str,
+) -> None:
+    found = None
     if due.is_due and retries.may(due.now):
         try:
             found = _check(project, reporter, due)
         except MlpipesError as error:
             _held(project, seat)
             retries.failed(due.now)
-            text = error.lines()[0]
-            reporter.warn(f"no check was made: {text}; trying again in {words(retries.wait)}")
+            health.problem = f"no check was made: {error.lines()[0]}"
+            reporter.warn(f"{health.problem}; trying again in {words(retries.wait)}")
         else:
             retries.worked()
+            health.problem = None
             reporter.info(_line(found))
     try:
         alerts.deliver(project, reporter, url)
     except MlpipesError as error:
         _held(project, seat)
         reporter.warn(f"alerts wait: {error.lines()[0]}")
+    _held(project, seat)
+    after_check.run(project, reporter, found)
 
 
 def _held(project: ProjectFolder, seat: WatchSeat) -> Due:
@@ -170,15 +202,15 @@ def _line(found: Monitored) -> str:
 
 def _check(project: ProjectFolder, reporter: Reporter, due: Due) -> Monitored:
     """Make a scheduled check; after downtime its window begins at the last one, so that one is enough."""
-    settings, since = project.config.monitoring, None
-    if due.last is not None and settings.window >= settings.schedule and due.now - due.last > settings.window:
-        since = due.last.isoformat()
-    return checks.monitor(project, reporter, Asked(since=since), cause=budget.SCHEDULED)
+    settings, missed = project.config.monitoring, None
+    if due.last is not None and settings.window >= settings.schedule.period:
+        missed = due.last if due.now - due.last > settings.window else None
+    return checks.monitor(project, reporter, Asked(missed=missed), cause=budget.SCHEDULED)
 
 
 def _due(project: ProjectFolder, seat: WatchSeat) -> Due:
-    serving = project.config.serving
-    return seat.due(serving.model, serving.alias, project.config.monitoring.schedule)
+    serving, schedule = project.config.serving, project.config.monitoring.schedule
+    return next_check(schedule, seat.last(serving.model, serving.alias, schedule.period))
 
 
 def _database(project: ProjectFolder) -> str:

@@ -26,6 +26,7 @@ class PromotionRequest:
         run: A run id, the start of one, or a candidate's name; None for the best.
         alias: The alias to move.
         reason: The reason for the history.
+        holdout: Only runs on the holdout of this fingerprint; None for the newest one.
     """
 
     metric: str | None = None
@@ -33,6 +34,7 @@ class PromotionRequest:
     run: str | None = None
     alias: str = "production"
     reason: str = ""
+    holdout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def select_challenger(
         reporter.info(f"promoting from the experiment {experiment} (--experiment; there is also {listed})")
     runs = [run for run in known if run.experiment == experiment]
     asked = selection.find_run(runs, request.run) if request.run else None
-    field = selection.selection_pool(runs, asked)
+    field = selection.selection_pool(runs, asked, request.holdout)
     metric = selection.pick_metric(field, request.metric, project.config.promotion.metric)
     if asked is not None and not selection.has(asked, metric):
         raise MlpipesError(selection.missing(asked, metric), "choose another --metric")

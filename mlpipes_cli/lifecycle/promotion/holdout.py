@@ -103,6 +103,11 @@ class HoldoutSource:
             if prepared.fingerprint == run.tags.get(mlflow_tags.DATA_FINGERPRINT):
                 break
         else:
+            if mlflow_tags.RETRAINING in run.tags:
+                raise Refused(
+                    f"the served rows that the run {run.run_id[:8]} was judged on are no longer in the cache",
+                    "run `mlpipes retrain` again",
+                )
             raise Refused(f"the data has changed since the run {run.run_id[:8]} was trained", "train again")
         drop = tuple(name for name in data.drop if name not in columns)
         if drop == data.drop:

@@ -34,8 +34,17 @@ def rollback(
     model: str | None = None,
     alias: str = "production",
     reason: str = "",
+    expected: int | None = None,
 ) -> history_events.HistoryEvent:
     """Move the alias to the version that held it before the present one and still exists.
+
+    Args:
+        project: The project.
+        reporter: Shows messages.
+        model: The registered model; None for that of the settings.
+        alias: The alias.
+        reason: The reason for the history.
+        expected: Only if the alias points to this version.
 
     Raises:
         UsageError: There is no such model, or the alias is invalid.
@@ -45,6 +54,8 @@ def rollback(
     stack = registry_context.connect(project)
     with one_at_a_time(project.state, reporter):
         found = registry_context.find_model(project, stack.registry, model)
+        if expected is not None and found.aliases.get(alias) != expected:
+            raise MlpipesError(f"{alias} of {found.name} no longer points to version {expected}")
         done = undo(project, stack.registry, found, alias, reason, reporter.warn)
     wiring.tell_alias_moved(stack.endpoints.database_url, found.name)
     with contextlib.suppress(MlpipesError):  # the alias has moved, as requested

@@ -105,17 +105,21 @@ def find_run(runs: Sequence[RunRecord], word: str) -> RunRecord:
     return found[0]
 
 
-def selection_pool(runs: Sequence[RunRecord], run: RunRecord | None) -> SelectionPool:
+def selection_pool(
+    runs: Sequence[RunRecord], run: RunRecord | None, holdout: str | None = None
+) -> SelectionPool:
     """Return the runs on the given run's holdout, else on the newest one.
 
     Args:
         runs: Of one experiment, the newest first.
         run: One of them, or None.
+        holdout: Only runs on the holdout of this fingerprint.
 
     Raises:
         MlpipesError: No run is finished.
     """
-    complete = [item for item in runs if is_complete(item)]
+    tag = mlflow_tags.HOLDOUT_FINGERPRINT
+    complete = [item for item in runs if is_complete(item) and holdout in {None, item.tags[tag]}]
     if not complete:
         raise MlpipesError(
             f"the experiment {runs[0].experiment!r} has no finished run", "train with `mlpipes train`"

@@ -17,6 +17,9 @@ _KEPT = (
     mlflow_tags.HOLDOUT_FINGERPRINT,
     mlflow_tags.TRAINER,
     mlflow_tags.GIT_COMMIT,
+    mlflow_tags.RETRAINING,
+    mlflow_tags.RETRAINING_CAUSE,
+    mlflow_tags.RETRAINING_CHECK,
 )
 
 

@@ -26,7 +26,7 @@ _SETTINGS, _FAILURE = "MLPIPES_SERVER_SETTINGS", "MLPIPES_SERVER_FAILURE"
 # Threads inside one small predict call wait for each other longer than they compute, without limit on
 # a busy machine; more processes (`--workers`) use more cores. Variables that the user sets are kept.
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_GRACE = 30  # seconds that requests in flight have when the server stops
+GRACE = 30  # seconds that requests in flight have when the server stops
 
 
 def serve(plan: ServingPlan, port: int) -> int:
@@ -80,7 +80,7 @@ def listen(settings: ServerSettings, host: str, port: int, workers: int, failure
         "log_level": "warning",
         "log_config": None,
         "access_log": False,
-        "timeout_graceful_shutdown": _GRACE,
+        "timeout_graceful_shutdown": GRACE,
         "server_header": False,
         "lifespan": "on",
     }

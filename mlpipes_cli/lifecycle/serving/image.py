@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import mlpipes_cli
+from mlpipes_cli import mlflow_tags, output_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError, UsageError
 from mlpipes_cli.lifecycle.serving.settings import settings_in_image
@@ -19,13 +20,14 @@ from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.local_files import private_files
 from mlpipes_cli.ports import ModelSource, Reporter
 from mlpipes_cli.ports.environments import EnvironmentSpec, of_model
-from mlpipes_cli.ports.images import MODEL_FOLDER, Recipe
+from mlpipes_cli.ports.images import MODEL_FOLDER, SBOM_FILE, Recipe
 from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.server.models.signature import describe
 from mlpipes_cli.signing.files import digest, listed
 from mlpipes_cli.suggest import did_you_mean
 
 _TAG = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*(?::[\w][\w.-]{0,127})?")
+_SBOM_MARK = '"CycloneDX"'
 _PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -39,6 +41,8 @@ class ImageModel:
         alias: The alias that led to it; empty if the version was requested.
         run_id: The run that trained it; empty if the model does not name it.
         python: The version of Python that trained it, which is in the image.
+        commit: The commit of the code that trained it, with ``-dirty`` if there were changes; empty if it is
+            not known.
     """
 
     name: str
@@ -46,6 +50,20 @@ class ImageModel:
     alias: str
     run_id: str
     python: str
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """An image in a registry.
+
+    Attributes:
+        name: The name that it was pushed under, ``REGISTRY/NAME:TAG``.
+        digest: The digest of its manifest, ``sha256:…``: ``REGISTRY/NAME@DIGEST`` is always this image.
+    """
+
+    name: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -57,12 +75,18 @@ class BuildResult:
         id: The engine's id, ``sha256:…``.
         size: Its size in bytes.
         model: The model in it.
+        tags: All names that it has now, ``tag`` first.
+        pushed: The registries that have it now.
+        sbom: The file with its bill of materials, if one was asked for.
     """
 
     tag: str
     id: str
     size: int
     model: ImageModel
+    tags: tuple[str, ...] = ()
+    pushed: tuple[PushedImage, ...] = ()
+    sbom: Path | None = None
 
 
 def build(
@@ -72,7 +96,9 @@ def build(
     model: str | None = None,
     alias: str | None = None,
     version: int | None = None,
-    tag: str | None = None,
+    tags: Sequence[str] = (),
+    push: Sequence[str] = (),
+    sbom: Path | None = None,
     platform: str | None = None,
 ) -> BuildResult:
     """Build an image of the API with a registered model and that model's locked requirements.
@@ -83,18 +109,23 @@ def build(
         model: The registered model; that of mlpipes.yaml, or the only one, if omitted.
         alias: The alias of the version; that of mlpipes.yaml if neither this nor ``version`` is given.
         version: The version's number.
-        tag: The image's name; ``mlpipes-MODEL:VERSION`` if omitted.
+        tags: The image's names; ``mlpipes-MODEL:VERSION`` if there are none. A name without a tag gets the
+            version's number.
+        push: Names under which it is pushed, ``REGISTRY/NAME:TAG``, one after the other; logins are those of
+            Docker's own configuration.
+        sbom: Write the bill of materials, a CycloneDX document, to this file too; the image has one inside.
         platform: Such as linux/arm64; the engine's own if omitted.
 
     Raises:
-        UsageError: There is no such model, or the tag is malformed.
+        UsageError: There is no such model, a name is malformed, or the file cannot be written there.
         Untrusted: The model is not signed.
-        MlpipesError: The stack does not run, nothing was promoted, there is no engine, or a step failed.
+        MlpipesError: The stack does not run, nothing was promoted, there is no engine, a step failed, or a
+            registry did not take the image, which stays on the engine then.
     """
-    if tag is not None and not _TAG.fullmatch(tag):
-        raise UsageError(
-            f"--tag: {tag!r} is not a valid image name", "use one such as registry.example/team/name:1"
-        )
+    _check_names("--tag", tags)
+    _check_names("--push", push)
+    if sbom is not None:
+        output_files.check(sbom, _SBOM_MARK, "a CycloneDX document")
     endpoints = wiring.make_runtime(project).endpoints()
     vault = project_vault.of(project, endpoints)
     name, number, told, promoted_at = _chosen(project, vault.source, model, alias, version)
@@ -103,10 +134,13 @@ def build(
         folder = Path(scratch)
         reporter.detail(f"fetching version {number} of {name}")
         vault.fetch(name, number, folder)
-        inside = _look(folder, ImageModel(name, number, told, "", ""))
+        commit = vault.source.tags(name, number).get(mlflow_tags.GIT_COMMIT, "")
+        inside = _look(folder, ImageModel(name, number, told, "", "", commit))
         environment = _environment(folder, name)
+        names = [_named(tag, inside) for tag in tags] or [_named(None, inside)]
+        targets = [_named(name, inside) for name in push]
         recipe = Recipe(
-            tag=_named(tag, inside),
+            tag=names[0],
             model=folder,
             python=inside.python if inside.python in _PYTHONS else _PYTHONS[0],
             environment=environment,
@@ -114,8 +148,24 @@ def build(
             labels=_labels(inside),
             platform=platform,
         )
-        made = wiring.make_image_builder().build(recipe, reporter)
-    return BuildResult(made.tag, made.id, made.size, inside)
+        builder = wiring.make_image_builder()
+        made = builder.build(recipe, reporter)
+    if sbom is not None:
+        output_files.write(sbom, made.sbom)
+    for name in names[1:]:
+        builder.name(made, name)
+    pushed = tuple(PushedImage(name, builder.push(made, name, reporter)) for name in targets)
+    every = tuple(dict.fromkeys([*names, *targets]))
+    return BuildResult(made.tag, made.id, made.size, inside, every, pushed, sbom)
+
+
+def _check_names(option: str, names: Sequence[str]) -> None:
+    for name in names:
+        if not _TAG.fullmatch(name):
+            raise UsageError(
+                f"{option}: {name!r} is not a valid image name",
+                "use one such as registry.example/team/name:1",
+            )
 
 
 def _chosen(
@@ -215,6 +265,8 @@ def _labels(model: ImageModel) -> dict[str, str]:
         "io.mlpipes.model.version": str(model.version),
         "io.mlpipes.model.run": model.run_id,
         "io.mlpipes.release": mlpipes_cli.__version__,
+        "io.mlpipes.sbom": SBOM_FILE,
+        **({"org.opencontainers.image.revision": model.commit} if model.commit else {}),
         **({"io.mlpipes.model.alias": model.alias} if model.alias else {}),
     }
 

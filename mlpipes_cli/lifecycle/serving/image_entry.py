@@ -7,22 +7,23 @@ follows the registry at ``MLFLOW_TRACKING_URI`` as ``MLPIPES_SERVING``, the sect
 says, and loads models that ``MLPIPES_MODEL_KEY`` signed. With ``MLPIPES_WAIT_FOR_MODEL=1`` it waits for a
 promotion. Passwords may be in files: ``MLPIPES_DATABASE_URL_FILE`` names one that holds the URL, and so do
 ``MLPIPES_MODEL_KEY_FILE`` and ``MLFLOW_TRACKING_PASSWORD_FILE``.
+
+With the argument ``migrate`` it brings the database's tables up to date, prints what ran as JSON, and ends.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.errors import MlpipesError, UsageError
-from mlpipes_cli.local_files import file_locks
+from mlpipes_cli.lifecycle import secret_files
+from mlpipes_cli.local_files import file_locks, temporary_folders
 
 if TYPE_CHECKING:
     from mlpipes_cli.server.settings import ServerSettings
@@ -33,45 +34,41 @@ _SCRATCH = "mlpipes-scratch-"
 _held: list[int | None] = []
 
 
-def main() -> int:
-    """Serve until stopped; print an error as one line, and return the exit code."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until stopped, or migrate; print an error as one line, and return the exit code."""
     try:
-        _read_passwords()
-        return _serve(os.environ)
+        if list(arguments) not in ([], ["migrate"]):
+            raise UsageError(f"unknown arguments: {' '.join(arguments)}", "give none, or `migrate`")
+        secret_files.read(_PASSWORDS)
+        return _migrate(os.environ) if arguments else _serve(os.environ)
     except MlpipesError as error:
         for line in error.lines():
             sys.stderr.write(f"error: {line}\n")
         return error.exit_code
 
 
-def _read_passwords() -> None:
-    """Set variables of this process and its workers from files.
-
-    Raises:
-        UsageError: A file cannot be read, or the variable is set as well.
-    """
-    for name in _PASSWORDS:
-        path = os.environ.pop(f"{name}_FILE", "")
-        if not path:
-            continue
-        if os.environ.get(name):
-            raise UsageError(f"both {name} and {name}_FILE are set", "remove one of them")
-        try:
-            os.environ[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise UsageError(f"{name}_FILE: {path} cannot be read ({reason})") from None
-
-
-def _serve(told: Mapping[str, str]) -> int:
-    from mlpipes_cli.lifecycle.serving import api
-
+def _database(told: Mapping[str, str]) -> str:
     url = told.get("MLPIPES_DATABASE_URL", "")
     if not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(
             f"MLPIPES_DATABASE_URL {'is not a valid PostgreSQL URL' if url else 'is not set'}",
             "docker run -e MLPIPES_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE ...",
         )
+    return url
+
+
+def _migrate(told: Mapping[str, str]) -> int:
+    from mlpipes_cli.adapters import wiring
+
+    ran = wiring.prepare_database(_database(told))
+    sys.stdout.write(json.dumps({"migrations": ran}) + "\n")
+    return 0
+
+
+def _serve(told: Mapping[str, str]) -> int:
+    from mlpipes_cli.lifecycle.serving import api
+
+    _database(told)
     state = Path(told.get("MLPIPES_STATE") or "/var/lib/mlpipes")
     scratch = _scratch(state)
     baked = _baked(told)
@@ -89,7 +86,7 @@ def _scratch(state: Path) -> Path:
     """Return a folder for temporary files; the root file system and ``/tmp`` may be read-only."""
     for place in (state, Path("/tmp"), Path("/dev/shm")):  # noqa: S108
         try:
-            _remove_left(place)
+            temporary_folders.remove_left(place, _SCRATCH)
             folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=place))
             _held.append(file_locks.take(folder, wait=True))  # until this process ends
         except OSError:
@@ -98,14 +95,6 @@ def _scratch(state: Path) -> Path:
         tempfile.tempdir = None
         return folder
     raise MlpipesError("there is no writable folder", "add `--tmpfs /tmp`")
-
-
-def _remove_left(place: Path) -> None:
-    """Remove the folders of containers that were killed; a folder in use is locked."""
-    for folder in place.glob(f"{_SCRATCH}*"):
-        with contextlib.suppress(OSError), file_locks.held(folder) as left:
-            if left:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _baked(told: Mapping[str, str]) -> dict[str, Any]:
@@ -173,4 +162,4 @@ def _number(told: Mapping[str, str], name: str, preset: int, most: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

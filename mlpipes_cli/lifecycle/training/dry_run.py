@@ -98,7 +98,7 @@ def dry_run(find_project: Callable[[], ProjectFolder], request: TrainRequest, re
             pool = stack.enter_context(workers(log, experiment, request.only, environments))
             by_import = ImportChecks(experiment, environments, request.only, folder, pool)
         with reporter.task("reading the data"):
-            made = plan.make(experiment, request.only, url, versions)
+            made = plan.make(experiment, request.only, url, versions, request.rows)
         made.tell(reporter)
         if experiment.unclear:
             by_import.finish()

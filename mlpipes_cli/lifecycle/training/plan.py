@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlpipes_cli import metric_catalog
 from mlpipes_cli.config.experiment import ExperimentConfig
-from mlpipes_cli.config.source import PostgresSource
+from mlpipes_cli.config.source import QuerySource, texts
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.training import checks
@@ -52,9 +52,26 @@ class Experiment:
     def needs_database(self) -> bool:
         """Whether the rows come from the project's own database."""
         source = self.config.data.source
-        if isinstance(source, PostgresSource):
+        if isinstance(source, QuerySource):
             return source.url is None
-        return source.startswith("postgres:") or self.config.data.dataset is not None
+        return self.config.data.dataset is not None or any(
+            one.startswith("postgres:") for one in texts(source)
+        )
+
+
+class RowsOfToday(Protocol):
+    """Rows that are trained on beside those of the experiment file."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the runs."""
+
+    def added(self, known: KnownVersion) -> KnownVersion:
+        """Return the prepared data of the file with these rows, each in its part.
+
+        Raises:
+            MlpipesError: The rows are not available, or do not fit the file.
+        """
 
 
 def _nothing() -> None:
@@ -75,6 +92,7 @@ class TrainingPlan:
         notes: How it was read, one line each.
         warnings: Warnings about the data, one line each.
         remember: Notes that the data is stored, so that the same version need not be read again.
+        tags: Further tags of each run.
     """
 
     experiment: Experiment
@@ -86,6 +104,7 @@ class TrainingPlan:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     remember: Callable[[], None] = _nothing
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def tell(self, reporter: Reporter) -> None:
         """Report how the data was read, what was understood, and what is unusual in it."""
@@ -125,6 +144,7 @@ def make(
     only: Sequence[str],
     database_url: str | None,
     versions: PreparedVersions | None = None,
+    rows: RowsOfToday | None = None,
 ) -> TrainingPlan:
     """Read the data, split it, and resolve the candidates.
 
@@ -133,6 +153,7 @@ def make(
         only: Names of the runs to train; all if empty.
         database_url: The project's database as the role that can only read; None if there is none.
         versions: What is remembered of versions of data sets, if anything.
+        rows: Adds rows to those of the file, and says what their runs are tagged with.
 
     Raises:
         ConfigError: The data does not fit the file.
@@ -141,6 +162,8 @@ def make(
     from mlpipes_cli.data.understanding import understand
 
     experiment, known, key = _prepared(experiment, database_url, versions)
+    if rows is not None:
+        known, key = rows.added(known), ""
     config, source, prepared = experiment.config, experiment.source, known.prepared
     understanding = understand(prepared, config.data, known.warnings)
     metric = checks.check_metrics(config, source, prepared.task)
@@ -163,6 +186,7 @@ def make(
         known.notes,
         (*known.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else [])),
         partial(versions.keep, key, known) if versions is not None and key else _nothing,
+        {} if rows is None else rows.tags,
     )
 
 

@@ -45,6 +45,7 @@ class TrainRequest:
         parallel: Candidates at a time; None for as many as there are cores.
         resume: Continue the last session.
         force: Also train what is in the cache.
+        rows: Rows that are added to those of the file.
     """
 
     file: Path
@@ -53,6 +54,7 @@ class TrainRequest:
     parallel: int | None = None
     resume: bool = False
     force: bool = False
+    rows: plan.RowsOfToday | None = None
 
 
 def train(
@@ -94,7 +96,8 @@ def train(
         with workspace.held():
             by_import = ImportChecks(experiment, environments, request.only, workspace.root, pool)
             with reporter.task("reading the data"), termination.heard():
-                made = plan.make(experiment, request.only, database_url, PreparedVersions(workspace.data))
+                versions = PreparedVersions(workspace.data)
+                made = plan.make(experiment, request.only, database_url, versions, request.rows)
             if pool.busy:  # checking processes of other environments still import
                 with termination.held():
                     run_logger.prepare(tracking)

@@ -31,7 +31,8 @@ class BackupResult:
         created: When the backup was made (ISO 8601, UTC).
         project: The name of the data's project.
         runtime: The runtime that it was made on.
-        content: How many runs, models, versions, aliases, predictions, loads, data set versions, data rows.
+        content: How many runs, models, versions, aliases, predictions, loads, data set versions, data rows,
+            checks, alerts, retrainings.
         artifacts: How many files.
         missing: Locations of models whose files were not in the artifact store.
     """

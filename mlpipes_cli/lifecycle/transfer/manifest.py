@@ -18,7 +18,8 @@ DATABASES = ("mlpipes", "mlflow")  # in the order in which they are copied: pred
 _SINGLE = {
     "runs": "run", "models": "model", "versions": "version", "aliases": "alias",
     "predictions": "prediction", "loads": "load", "data set versions": "data set version",
-    "data rows": "data row", "artifacts": "artifact",
+    "data rows": "data row", "checks": "check", "alerts": "alert", "retrainings": "retraining",
+    "artifacts": "artifact",
 }  # fmt: skip
 _RECORDS = {"raw_data._loads", "raw_data._bad_rows", "raw_data._checks", "clean_data._versions"}
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
@@ -166,6 +167,9 @@ def content(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         "loads": ours.get("raw_data._loads", 0),
         "data set versions": ours.get("clean_data._versions", 0),
         "data rows": sum(rows for table, rows in ours.items() if _holds_data(table)),
+        "checks": ours.get("monitoring.checks", 0),
+        "alerts": ours.get("monitoring.deliveries", 0),
+        "retrainings": ours.get("monitoring.retrainings", 0),
     }
 
 

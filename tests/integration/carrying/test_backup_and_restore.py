@@ -90,7 +90,7 @@ def test_a_backup_says_what_it_holds(filled: Filled, tmp_path: Path) -> None:
     done = filled.cli("backup", tmp_path / "x.tar.gz", "--json").ok()
     assert done.json["content"] == {
         "runs": 2, "models": 1, "versions": 2, "aliases": 2, "predictions": 50, "loads": 0,
-        "data set versions": 0, "data rows": 20
+        "data set versions": 0, "data rows": 20, "checks": 0, "alerts": 0, "retrainings": 0
     }  # fmt: skip
     assert done.json["artifacts"] == 80
     assert done.json["missing"] == []

@@ -38,6 +38,7 @@ class Home:
     def before_data_sets(self) -> None:
         """Bring the database to migration 0004, as a release without data sets left it."""
         drop = "drop schema raw_data cascade; drop schema clean_data cascade; drop schema monitoring cascade"
+        drop += "; drop schema pipelines cascade"
         self.execute(f"{drop}; create schema raw_data; create schema clean_data")
         self.execute("delete from public.mlpipes_migrations where name >= '0005'")
 
@@ -63,8 +64,9 @@ def test_a_backup_names_the_tables_and_counts_what_they_hold(home: Home, tmp_pat
     assert {name: number for name, number in rows.items() if name in TABLES} == TABLES
     done = home.cli("backup", tmp_path / "again.tar", "--json").ok()
     counted = {"loads": 2, "data set versions": 2, "data rows": 60 + 41 + 60}
+    counted |= {"checks": 1, "alerts": 1, "retrainings": 1}
     assert {name: done.json["content"][name] for name in counted} == counted
-    assert "2 loads, 2 data set versions, 161 data rows" in done.err
+    assert "2 loads, 2 data set versions, 161 data rows, 1 check, 1 alert, 1 retraining" in done.err
 
 
 def test_a_restore_brings_all_of_it_back(home: Home) -> None:

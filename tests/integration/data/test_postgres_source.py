@@ -100,7 +100,9 @@ def test_one_clear_line(url: str) -> None:
     assert refused(url, "postgres:select nothing").startswith(
         at + 'the query failed: column "nothing" does not exist'
     )
-    assert refused(url, "postgres:source_test.empty") == at + "source_test.empty returns no rows"
+    assert refused(url, "postgres:source_test.empty") == at + (
+        "source_test.empty of the project's database has no rows"
+    )
     assert "duplicate column names: 'y'" in refused(url, "postgres:select 1 as y, 2 as y")
     assert "in a read-only transaction" in refused(
         url, 'postgres:with x as (delete from source_test."Cards" returning 1) select * from x'

@@ -1,7 +1,8 @@
 """One table of cases for every pair: what one source is trained on, and what every other one is asked with.
 
 A number, a whole number, a flag, a category, a code, a date and a moment, each with a missing value, come
-from CSV, Parquet, JSON lines, Excel, a query of PostgreSQL, a data set and a request, and mean the same.
+from CSV, Parquet, JSON lines, Excel, a query of PostgreSQL, a function, a data set and a request, and mean
+the same.
 """
 
 from __future__ import annotations
@@ -45,8 +46,15 @@ CASES: dict[str, tuple[list[str], list[Any], list[Any]]] = {  # cells, values wi
         [MOMENT, MOMENT, None], [MOMENT, MOMENT, None],
     ),
 }  # fmt: skip
+FUNCTION = """
+import pathlib
+import pandas as pd
+
+def fetch():
+    yield pd.read_parquet(pathlib.Path(__file__).with_name("rows.parquet"))
+"""
 FILES = ("rows.csv", "rows.parquet", "rows.jsonl", "rows.xlsx")
-TRAINED = (*FILES, "query", "data set")
+TRAINED = (*FILES, "list", "query", "function", "data set")
 ASKED = (*FILES, "request")
 
 
@@ -91,7 +99,10 @@ def trained(running_stack: RunningStack) -> dict[str, Any]:
     password = secrets.read_secrets(root)["MLPIPES_READER_PASSWORD"]
     reader = f"postgresql://mlpipes_reader:{password}@{owner.split('@')[1]}"
     names = ", ".join(["id", *CASES, "y"])
-    sources = {name: name for name in FILES} | {
+    (root / "rows_of_pairs.py").write_text(FUNCTION)
+    sources: dict[str, Any] = {name: name for name in FILES} | {
+        "list": ["rows.csv"],
+        "function": {"function": "rows_of_pairs:fetch"},
         "query": f"postgres:select {names} from raw_data.pair_csv order by _row",
         "data set": "dataset:pair_csv",
     }

@@ -29,6 +29,8 @@ def slow(frame):
     while not pathlib.Path("go").exists():
         time.sleep(0.05)
     return frame
+def two():
+    return pd.DataFrame({"ID": [1, 2], "v": [1.0, 2.0]})
 def rows():
     yield pd.DataFrame({"ID": [1], "v": [1.0]})
     pathlib.Path("reached").touch()
@@ -297,7 +299,24 @@ def test_a_load_that_is_killed(home: Home, tmp_path: Path, stage: str) -> None:
             process.communicate()
     until(lambda: not home.rows(f"{blocked} and pid <> pg_backend_pid()"), 60)
     assert home.state() == before
+    if stage == "reading":
+        assert len(list(tmp_path.glob("mlpipes-rows-*"))) == 1
+        (home.root / "kept.yaml").write_text("dataset: kept\nsource: {function: 'fault_steps:two'}\n")
+        done = home.cli("data", "load", "kept.yaml", "--json", env={"TMPDIR": str(tmp_path)}).ok()
+        assert done.json["rows"] == 2
+        assert list(tmp_path.glob("mlpipes-rows-*")) == []
     works_again(home)
+
+
+def test_a_schema_that_was_removed_is_named(home: Home) -> None:
+    home.rows("alter schema clean_data rename to clean_data_away")
+    try:
+        status = home.cli("status").ok()
+        assert "postgres: the schema clean_data was removed from the database" in status.out
+        home.failed(home.cli("data", "versions"), "clean_data._versions", "restore a backup")
+    finally:
+        home.rows("alter schema clean_data_away rename to clean_data")
+    assert "was removed" not in home.cli("status").ok().out
 
 
 def dies(home: Home, verb: str, word: str) -> None:

@@ -45,6 +45,11 @@ STAGES: dict[str, tuple[str, str, str]] = {
     "checks": ("", "lock table raw_data.killed", BLOCKED.format("raw_data")),
     "before the split": (f'[{{derive: {{w: "{SLEEPS}"}}}}]', "select 1", ASLEEP),
     "after the split": (f'[{{fill: {{v: median}}}}, {{derive: {{w: "{SLEEPS}"}}}}]', "select 1", ASLEEP),
+    "learning": (
+        f'[{{fill: {{v: median}}}}, {{derive: {{w: "{SLEEPS}"}}}}, {{fill: {{w: mean}}}}]',
+        "select 1",
+        f"{ASLEEP} and query ~ 'train'",
+    ),
     "a function": ("[{function: 'slow_steps:slow'}]", "select 1", ""),
     "the view": ("[{drop: v}]", "select * from clean_data.killed", BLOCKED.format("view")),
     "the record": ("[{drop: v}]", "lock table clean_data._versions in share mode", BLOCKED.format("insert")),

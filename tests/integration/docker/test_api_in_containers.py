@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import re
 import subprocess
@@ -16,19 +17,28 @@ from urllib.parse import urlencode
 
 import foreign_model_help
 import image_help
+import push_registry
 import pytest
 import signing_help
+import yaml
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
 from docker_help import COMPOSE, ROOT_LABEL, name_here, need_images
 from integration.docker.conftest import Stack
+from pod_help import Balancer, Callers, Cluster, Pod
 from stack_help import http, query
 from waiting import until
 
-from mlpipes_cli import __version__
-from mlpipes_cli.adapters.docker.images.model_image import pins
+from mlpipes_cli import __version__, mlflow_tags
+from mlpipes_cli.adapters.docker.images.model_image import DockerImageBuilder, pins
+from mlpipes_cli.adapters.mlflow.client import Connection
+from mlpipes_cli.adapters.mlflow.registry import MlflowRegistry
+from mlpipes_cli.cli.console import Console
 from mlpipes_cli.compose.secret_files import TARGET
+from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.local_files import env_file
+from mlpipes_cli.package_files import package
+from mlpipes_cli.ports.images import BuiltImage
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -309,6 +319,48 @@ def test_prometheus_scrapes_it_with_a_key_and_knows_the_alert_rules(
         stack.cli("up", "--with", "api", timeout=600).ok()
 
 
+def test_the_watcher_is_a_container_and_a_process_where_it_needs_the_folder(
+    stack: Stack, served: str
+) -> None:
+    """The model was trained elsewhere, so it has no reference rows: one line says so, and it goes on."""
+    settings = SETTINGS + "monitoring: {alerts: [{name: team, webhook: $TEAM_WEBHOOK}]}\n"
+    address = "http://127.0.0.1:9/hook-of-the-team"
+    with (stack.root / ".env").open("a") as file:
+        file.write(f"TEAM_WEBHOOK={address}\n")
+    waits = "insert into monitoring.deliveries (event, channel, message) values ('alarm:1', 'team', '{}')"
+    query(stack.cli, stack.root, f"{waits} returning event")
+    stack.rewrite(settings)
+    try:
+        stack.cli("up", "--with", "watch", "--json", timeout=900).ok()
+        number = version(served)
+        lacks = f"no check was made: version {number} of model 'people' has no reference rows"
+        until(lambda: lacks in (stack.status()["watch"]["detail"] or ""), 90)
+        refused = "warning: alert to 'team' failed: the webhook cannot be reached (Connection refused)"
+        until(lambda: refused in stack.cli("logs", "watch").ok().out, 60)
+        container = stack.containers()["watch"]
+        host = container.attrs["HostConfig"]
+        assert (host["CapDrop"], host["RestartPolicy"]["Name"]) == (["ALL"], "unless-stopped")
+        assert host["ReadonlyRootfs"] and container.attrs["Config"]["User"] == "api"
+        assert address not in json.dumps(container.attrs)  # the engine shows no secret
+        assert address not in stack.cli("logs", "watch").ok().out
+        until(lambda: container.reload() or container.attrs["State"]["Health"]["Status"] == "healthy")
+        assert stack.up().json["changes"] == []
+        container.kill()
+        assert any(change.startswith("watch: started") for change in stack.up().json["changes"])
+        stack.rewrite(SETTINGS + "monitoring: {alerts: [{name: own, command: cat}]}\n")
+        moved = stack.cli("up").ok().err
+        assert (
+            "watch runs as a process of this machine, not in a container: alert 'own' is a command" in moved
+        )
+        assert "watch" not in stack.containers()
+        assert stack.status()["watch"]["state"] == "running"
+    finally:
+        stack.rewrite(SETTINGS)
+        stack.cli("up", "--with", "none", timeout=600).ok()
+        stack.cli("up", "--with", "api", timeout=600).ok()
+    assert "watch" not in stack.status() and "watch" not in stack.containers()
+
+
 def test_none_drops_it(stack: Stack, served: str) -> None:
     dropped = stack.cli("up", "--with", "none", "--json").ok().json
     removed = {f"{name}: removed, since it is no longer configured" for name in ("api", "prometheus")}
@@ -398,6 +450,74 @@ def test_the_image_needs_nothing_but_a_database(
     assert container.attrs["State"]["ExitCode"] == 0
 
 
+def test_pods_of_the_manifests_are_replaced_without_a_lost_answer(
+    stack: Stack, image: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two replicas over one new database, as the manifests describe them, and a rolling replacement."""
+    stack.cli("export", "kubernetes", "--output", tmp_path / "manifests", "--image", image["tag"]).ok()
+
+    def pod(name: str) -> dict[str, Any]:
+        text = (tmp_path / "manifests" / "base" / f"{name}.yaml").read_text()
+        return dict(yaml.safe_load(text)["spec"]["template"]["spec"])
+
+    postgres = stack.containers()["postgres"]
+
+    def sql(statement: str, database: str = "postgres") -> list[str]:
+        done = postgres.exec_run(["psql", "-U", "postgres", "-d", database, "-qAtc", statement])
+        assert done.exit_code == 0, done.output.decode()
+        return str(done.output.decode()).splitlines()
+
+    sql("create database rolling owner mlpipes")
+    at = stack.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"].rpartition("@")[0]
+    cluster = Cluster(
+        client=stack.client,
+        network=next(iter(postgres.attrs["NetworkSettings"]["Networks"])),
+        namespace="staging",
+        secrets={"boxes-secrets": {"MLPIPES_DATABASE_URL": f"{at}@postgres:5432/rolling"}},
+        folder=tmp_path,
+        labels={ROOT_LABEL: str(stack.root)},
+    )
+    pods: list[Pod] = []
+    balancer = None
+    try:
+        pods.append(cluster.start(pod("migration")))
+        code, said = pods[0].finished()
+        migrations = sorted(path.stem for path in (package() / "adapters/postgres/sql").glob("*.sql"))
+        assert (code, json.loads(said)) == (0, {"migrations": migrations})
+
+        serving = pod("deployment")
+        replicas = [cluster.start(serving) for _ in range(2)]
+        pods += replicas
+        for one in replicas:
+            until(lambda one=one: one.passes("startupProbe") and one.passes("readinessProbe"), 120)
+            assert one.passes("livenessProbe")
+        balancer = Balancer([one.address for one in replicas])
+        name = {"Host": "boxes-api.staging"}  # by which other namespaces of the cluster ask
+        assert json.loads(http(f"http://127.0.0.1:{balancer.port}/version", **name))["name"] == "boxed"
+        codes = []
+        with Callers(balancer.port, image_help.ROW) as callers:
+            for old in replicas:
+                new = cluster.start(serving)
+                pods.append(new)
+                until(lambda new=new: new.passes("startupProbe") and new.passes("readinessProbe"), 120)
+                balancer.addresses.append(new.address)
+                balancer.addresses.remove(old.address)
+                codes.append(old.end())
+            answered = len(callers.ids)
+            until(lambda: len(callers.ids) >= answered + 20, 60)
+        assert callers.failures == []
+        assert codes == [0, 0]
+        stored = sql("select prediction_id from serving.predictions", "rolling")
+        assert sorted(stored) == sorted(callers.ids)
+        assert len(set(stored)) == len(stored) > 40
+    finally:
+        if balancer is not None:
+            balancer.close()
+        for one in pods:
+            one.container.remove(force=True, v=True)
+        sql("drop database if exists rolling with (force)")
+
+
 def test_the_image_says_what_it_is(stack: Stack, image: dict[str, Any]) -> None:
     found = stack.client.images.get(image["id"])
     assert found.labels["org.opencontainers.image.title"] == "boxed"
@@ -421,15 +541,6 @@ def test_no_secret_is_in_the_image(stack: Stack, image: dict[str, Any]) -> None:
     for chunk in stack.client.images.get(image["id"]).save(chunk_size=2**24):
         assert not any(word in rest + chunk for word in words)
         rest = chunk[-longest:]
-
-
-def test_built_again_takes_what_is_there(stack: Stack, image: dict[str, Any]) -> None:
-    told = stack.cli("build", "--model", "boxed", "--version", "1", "--tag", image["tag"], "--json").ok().json
-    assert told["model"]["alias"] == ""
-    layers = [stack.client.images.get(id).attrs["RootFS"]["Layers"] for id in (image["id"], told["id"])]
-    last = stack.client.images.get(told["id"]).attrs["RootFS"]["Layers"][-1]
-    assert layers[0][:3] == layers[1][:3]  # what pip has installed is in the third
-    assert last != layers[0][-1]  # the settings name the alias
 
 
 def test_the_image_of_a_model_of_another_environment_holds_both(
@@ -466,6 +577,67 @@ def test_without_a_database_it_says_so(stack: Stack, image: dict[str, Any]) -> N
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: MLPIPES_DATABASE_URL is not set; docker run -e MLPIPES_DATABASE_URL=")
+
+
+def normal(pin: str) -> str:
+    """``name==version`` with the name as package indexes normalise it."""
+    name, _, number = pin.partition("==")
+    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={number}"
+
+
+def test_an_image_is_pushed_and_a_pull_of_it_serves(
+    stack: Stack, image: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built again it takes what is there; then the registry has it, and an engine that lost it serves it."""
+    number = str(image["model"]["version"])
+    registry = MlflowRegistry(Connection(tracking(stack)))
+    registry.set_version_tag("boxed", int(number), mlflow_tags.GIT_COMMIT, "1234abcd-dirty")
+    with push_registry.running(tmp_path) as there:
+        names = [f"{there.host}/team/boxed:{tag}" for tag in (number, "newest")]
+        monkeypatch.setenv("DOCKER_CONFIG", str(there.stranger))
+        whole = BuiltImage(image["tag"], image["id"], 0, "")
+        with pytest.raises(MlpipesError, match="requires a login") as refused:
+            DockerImageBuilder().push(whole, names[1], Console())
+        assert f"`docker login {there.host}`" in refused.value.hint
+
+        given = ["--version", number, "--tag", image["tag"], "--push", names[0].rpartition(":")[0]]
+        given += ["--push", names[1], "--sbom", str(tmp_path / "sbom.json"), "--json"]
+        done = stack.cli(
+            "build", "--model", "boxed", *given, env={"DOCKER_CONFIG": str(there.login)}, timeout=1800
+        ).ok()
+        assert push_registry.PASSWORD not in done.out + done.err
+        told = done.json
+        assert (told["model"]["alias"], told["model"]["commit"]) == ("", "1234abcd-dirty")
+        assert told["tags"] == [image["tag"], *names]
+        assert [one["name"] for one in told["pushed"]] == names
+        layers = [stack.client.images.get(id).attrs["RootFS"]["Layers"] for id in (image["id"], told["id"])]
+        assert layers[0][:3] == layers[1][:3]  # what pip has installed is in the third
+        assert layers[1][-1] != layers[0][-1]  # the settings name the alias
+        (digest,) = {one["digest"] for one in told["pushed"]}
+        manifest = there.manifest("team/boxed", "newest")
+        assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+        assert json.loads(manifest)["config"]["digest"] == told["id"]
+
+        for one in (*told["tags"], told["id"], image["id"]):
+            with contextlib.suppress(ImageNotFound):
+                stack.client.images.remove(one, force=True)
+        login = {"username": push_registry.USER, "password": push_registry.PASSWORD}
+        pinned = f"{names[0].rpartition(':')[0]}@{digest}"
+        pulled = stack.client.images.pull(pinned, auth_config=login)
+        try:
+            labels = pulled.labels
+            assert labels["org.opencontainers.image.revision"] == "1234abcd-dirty"
+            assert labels["org.opencontainers.image.version"] == number
+            with running(stack, pulled.id) as (container, url):
+                assert predict(url)["model"]["version"] == int(number)
+                inside = container.exec_run(["cat", labels["io.mlpipes.sbom"]])[1].decode()
+                frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
+        finally:
+            stack.client.images.remove(pulled.id, force=True)
+    sbom = json.loads(inside)
+    assert inside == (tmp_path / "sbom.json").read_text()
+    libraries = {f"{one['name']}=={one['version']}" for one in sbom["components"] if one["type"] == "library"}
+    assert libraries == {normal(line) for line in frozen if "==" in line}
 
 
 @pytest.mark.parametrize(

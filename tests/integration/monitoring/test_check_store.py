@@ -83,6 +83,28 @@ def test_old_checks_go_but_not_the_newest_and_not_those_that_an_alert_waits_for(
     ]  # fmt: skip
 
 
+def test_alerts_that_are_done_with_go_with_their_checks_but_not_that_of_an_alarm_that_lasts(url: str) -> None:
+    store, month = PostgresCheckStore(url), timedelta(days=30)
+    insert = (
+        "insert into monitoring.deliveries (event, channel, message, state, created_at) values ('{}', 'team',"
+        ' \'{{"model": "loans", "version": {}, "checked_at": "2026-01-01T00:00:00Z"}}\', \'{}\', \'{}\')'
+    )
+    for event, version, state, at in (
+        ("alarm:ended", 3, "sent", "2026-01-01"),
+        ("calm:ended", 3, "dropped", "2026-01-01"),
+        ("alarm:lasts", 4, "sent", "2026-01-01"),
+        ("alarm:waits", 3, "waiting", "2026-01-01"),
+        ("alarm:new", 3, "sent", "now"),
+    ):
+        sql(url, insert.format(event, version, state, at))
+    store.add(check(0, alarm=True), month)
+    assert len(sql(url, "select event from monitoring.deliveries")) == 4  # no calm is known, but one is sent
+    store.add(check(1), month)
+    assert sql(url, "select event from monitoring.deliveries order by 1") == [
+        ("alarm:lasts",), ("alarm:new",), ("alarm:waits",),
+    ]  # fmt: skip
+
+
 def test_one_event_goes_out_once_through_one_channel(url: str) -> None:
     insert = "insert into monitoring.deliveries (event, channel, message) values ('a', '{}', '{{}}')"
     for channel in ("team", "mail"):

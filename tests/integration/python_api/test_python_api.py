@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
 import logging
 import re
@@ -210,6 +211,38 @@ def test_the_notebook_of_a_project_runs(made: Made, tmp_path: Path) -> None:
     found = json.loads(line)
     assert (found["candidates"], found["head"]) == (["forest", "logistic"], 5)
     assert found["rows"] == found["counted"] == 142  # a quarter of 569
+
+
+def test_a_report_of_the_best_run(made: Made, tmp_path: Path) -> None:
+    """The numbers are those of the training; the plots are the run's own; nothing is changed by it."""
+    before = made.printed("history")
+    best, other = made.training.runs
+    card = made.printed("report")
+    assert (card["candidate"], card["run_id"], card["version"]) == (best.name, best.run_id, 1)
+    assert card["verdict"]["outcome"] == "unchanged" and card["aliases"] == ["production"]
+    assert {one["name"]: one["value"] for one in card["metrics"]} == best.metrics
+    assert card["metrics"][0]["interval"] == list(best.intervals["ks"])
+    assert card["data"]["fingerprint"] == made.training.data.fingerprint
+    assert card["data"]["training_rows"] + card["data"]["holdout_rows"] == made.training.data.rows == 569
+    assert (card["data"]["source"], card["data"]["target"]) == ("sklearn:breast_cancer", "target")
+    assert (card["trained_by"], card["trainer"]) == (getpass.getuser(), "sklearn")
+
+    challenger = made.project.report(other.name, output=tmp_path / "card.md")
+    assert (challenger.verdict.outcome, challenger.version) == ("refused", None)
+    assert {one.name: one.champion for one in challenger.metrics} == best.metrics
+    text = (tmp_path / "card.md").read_text()
+    pictures = re.findall(r"\(<(card_files/[\w.]+)>\)", text)
+    assert [Path(one).name for one in pictures] == list(challenger.plots)
+    assert challenger.plots[:5] == ("ks.png", "roc.png", "pr.png", "calibration.png", "confusion.png")
+    for one in pictures:
+        assert (tmp_path / one).read_bytes().startswith(b"\x89PNG")
+    made.cli("report", other.name, "--output", str(tmp_path / "card.html")).ok()
+    page = (tmp_path / "card.html").read_text()
+    assert page.count("data:image/png;base64,") == len(challenger.plots)
+    printed = made.cli("report", "--experiment", "breast-cancer").ok().out
+    assert f"| **{best.name}** | **{best.metrics['ks']:.4f}** |" in printed and "```mermaid" in printed
+    assert made.cli("report", "nobody").code == 2
+    assert made.printed("history") == before
 
 
 def test_the_page_is_true(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

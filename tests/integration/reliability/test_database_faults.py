@@ -188,7 +188,7 @@ def small_disk(size: str) -> Iterator[Path]:
 def crowded(stack: Stack, tmp_path: Path, postgres: serving_help.Postgres) -> Iterator[tuple[Behind, Path]]:
     """A project whose predictions lie on a small disk of their own."""
     with small_disk("8m") as disk:
-        postgres.query("drop schema if exists serving, raw_data, clean_data, monitoring cascade")
+        postgres.query("drop schema if exists serving, raw_data, clean_data, monitoring, pipelines cascade")
         postgres.query("drop table if exists public.mlpipes_migrations")
         if owner := postgres._owner().get("user"):
             shutil.chown(disk, owner)
@@ -200,7 +200,7 @@ def crowded(stack: Stack, tmp_path: Path, postgres: serving_help.Postgres) -> It
                 yield made, disk
         finally:
             postgres_at(admin, "alter database postgres reset default_tablespace")
-            postgres.query("drop schema serving, raw_data, clean_data, monitoring cascade")
+            postgres.query("drop schema serving, raw_data, clean_data, monitoring, pipelines cascade")
             postgres.query("drop table public.mlpipes_migrations")
             postgres_at(admin, "drop tablespace small")
 

@@ -92,7 +92,7 @@ def test_rights_that_are_missing_are_named_with_their_grants(root: Path, shared:
     assert "grant create on database shared to analyst" in refused.err
     assert "grant usage, create on schema public to analyst" in refused.err
     assert shared.sql("select count(*) from pg_namespace where nspname = 'raw_data'") == [(0,)]
-    for name in ("raw_data", "clean_data", "serving", "monitoring"):
+    for name in ("raw_data", "clean_data", "serving", "monitoring", "pipelines"):
         shared.sql(f"create schema {name}")
         shared.sql(f"grant usage, create on schema {name} to analyst")
     shared.sql("grant create on schema public to analyst")

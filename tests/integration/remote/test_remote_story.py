@@ -30,7 +30,8 @@ def test_train_promote_serve_and_predict_on_it(root: Path, shared: Theirs, cli: 
     assert [row["state"] for row in up.json["services"]] == ["running"] * 3
     assert up.json["runtime"] == "remote"
     assert up.json["changes"] == [
-        f"postgres: created schema {n}" for n in ("raw_data", "clean_data", "serving", "monitoring")
+        f"postgres: created schema {n}"
+        for n in ("raw_data", "clean_data", "serving", "monitoring", "pipelines")
     ]
     assert cli("up", "--json", cwd=root).ok().json["changes"] == []
     experiment = next(root.glob("experiment.yaml"))

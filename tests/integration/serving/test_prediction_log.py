@@ -63,7 +63,7 @@ async def until_it_answers(log: PostgresPredictionLog) -> None:
 
 
 def test_workers_that_start_together_make_the_tables_once(postgres: serving_help.Postgres) -> None:
-    postgres.query("drop schema if exists serving, raw_data, clean_data, monitoring cascade")
+    postgres.query("drop schema if exists serving, raw_data, clean_data, monitoring, pipelines cascade")
     postgres.query("drop table if exists public.mlpipes_migrations")
     ran: list[str] = []
     failed: list[BaseException] = []

@@ -15,10 +15,11 @@ NAMES = {
     "init", "monitor",
 }  # fmt: skip
 METHODS = {
-    "backup", "build", "create_key", "data", "doctor", "down", "env", "export", "feedback", "history", "keys",
-    "leaderboard", "logs", "migrate", "models", "monitor", "monitor_alerts", "monitor_history", "performance",
-    "plan", "predict", "predictions", "promote", "prune", "replay", "restart", "restore", "revoke_key",
-    "rollback", "serve", "start", "status", "stop", "train", "trust", "up", "upgrade",
+    "backup", "build", "create_key", "data", "doctor", "down", "env", "export", "feedback", "history",
+    "keys", "leaderboard", "logs", "migrate", "models", "monitor", "monitor_alerts", "monitor_history",
+    "performance", "plan", "predict", "predictions", "promote", "prune", "replay", "report", "restart",
+    "restore", "retrain", "revoke_key", "rollback", "run", "runs", "serve", "start", "status", "stop",
+    "train", "trust", "up", "upgrade",
 }  # fmt: skip
 # Commands without a method: about a terminal, about the whole machine, or running until they are stopped.
 NOT_OF_A_PROJECT = {"demo", "environments", "export", "images", "open", "projects", "psql", "shell", "watch"}

@@ -11,10 +11,10 @@ from rich.console import Console as RichConsole
 from mlpipes_cli.cli import registry
 from mlpipes_cli.cli.console import Console
 from mlpipes_cli.cli.views import train_view
-from mlpipes_cli.cli.views.metric_cells import number
 from mlpipes_cli.cli.views.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry
 from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent as HistoryEntry
+from mlpipes_cli.lifecycle.reports.metric_cells import number
 from mlpipes_cli.lifecycle.training import CandidateResult
 
 

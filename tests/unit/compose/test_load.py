@@ -151,7 +151,7 @@ services:
     image: postgres:17
     privileged: true
     mem_limits: 1g
-    ports: [8022:22]
+    ports: [22:22]
     environment:
       PASSWORD: ${SECRET:?is missing}
     healthcheck:
@@ -168,7 +168,6 @@ secrets:
     begins = [
         "compose.yaml:5: services -> db -> privileged: unknown key",
         "compose.yaml:6: services -> db -> mem_limits: unknown key; did you mean 'mem_limit'?",
-        "compose.yaml:7: services -> db -> ports -> 0: expected a string",
         "compose.yaml:9: services -> db -> environment -> PASSWORD: variable SECRET is missing",
         "compose.yaml:12: services -> db -> healthcheck -> start_interval: unknown key",
         "compose.yaml:14: services -> web: 'image' is missing",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpipes_cli.config.dataset.config import DatasetConfig, FunctionSource, QuerySource, load_dataset
+from mlpipes_cli.config.dataset.config import DatasetConfig, load_dataset
+from mlpipes_cli.config.source import FunctionSource, QuerySource
 from mlpipes_cli.errors import ConfigError
 
 WHOLE = """

@@ -47,7 +47,9 @@ def keys(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from keys(value, f"{path}.{number}")
 
 
-@pytest.mark.parametrize(("name", "least"), [("mlpipes", 60), ("experiment", 150), ("dataset", 60)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("mlpipes", 60), ("experiment", 150), ("dataset", 60), ("pipeline", 50)]
+)
 def test_every_key_has_a_description_that_editors_show(name: str, least: int) -> None:
     found = dict(keys(schema(name)))
     assert len(found) >= least
@@ -99,6 +101,10 @@ def test_both_ways_to_write_a_search(search: dict[str, Any]) -> None:
         ("experiment", {"experiment": "e", "data": DATA, "runs": [{**RUN, "search": {"C": 1}}]}),
         ("dataset", {"dataset": "d", "source": "a.csv", "load": {"mode": "mrege"}}),
         ("dataset", {"dataset": "d", "source": "a.csv", "columns": {"a": {"typ": "text"}}}),
+        ("pipeline", {"pipeline": "p", "steps": [{"name": "a"}]}),
+        ("pipeline", {"pipeline": "p", "steps": [{"name": "a", "run": "true", "train": "e.yaml"}]}),
+        ("pipeline", {"pipeline": "p", "steps": [{"name": "a", "run": "true", "need": ["b"]}]}),
+        ("pipeline", {"pipeline": "p", "steps": [{"name": "a", "data": "laod"}]}),
         ("dataset", {"dataset": "d", "source": "a.csv", "checks": [{"fresh": {"column": "a", "within": 7}}]}),
     ],
 )

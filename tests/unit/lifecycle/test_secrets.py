@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.secrets import ensure_secrets, names, read_secrets
+from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, model_key, names, read_secrets
+from mlpipes_cli.signing import keys
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
@@ -43,3 +44,18 @@ def test_a_file_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MlpipesError, match="cannot be read"):
         ensure_secrets(tmp_path)
+
+
+def test_the_environments_key_comes_first_and_no_file_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(keys.NAME, raising=False)
+    assert not has_model_key(tmp_path)
+    given = "a-key-of-a-container-0123456789abcdef"
+    monkeypatch.setenv(keys.NAME, given)
+    assert has_model_key(tmp_path)
+    assert model_key(tmp_path).secret == given.encode()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(keys.NAME, "short")
+    with pytest.raises(MlpipesError, match=r"the environment: MLPIPES_MODEL_KEY.* has 5 characters"):
+        model_key(tmp_path)

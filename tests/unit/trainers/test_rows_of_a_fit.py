@@ -261,20 +261,29 @@ def test_no_fold_divides_a_group(tmp_path: Path) -> None:
         assert not set(groups[cut.fit]) & set(groups[cut.judge])
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-def test_cross_validation_is_scikit_learns(tmp_path: Path, grouped: bool) -> None:
-    groups = np.random.default_rng(6).integers(0, 40, ROWS)
-    training = made({**LOGISTIC, "cross_validate": 4}, tmp_path, groups=groups if grouped else None)
+@pytest.mark.parametrize("kind", ["plain", "grouped", "weighted"])
+def test_cross_validation_is_scikit_learns(tmp_path: Path, kind: str) -> None:
+    random = np.random.default_rng(6)
+    groups = random.integers(0, 40, ROWS) if kind == "grouped" else None
+    weights = random.uniform(0.01, 20.0, ROWS) if kind == "weighted" else None
+    training = made({**LOGISTIC, "cross_validate": 4}, tmp_path, groups=groups, weights=weights)
     trainer = catalog.make("sklearn")
     found = cross_validated(trainer, fitted(training), training, None)
     pipeline = by_hand(training, LogisticRegression(random_state=SEED))
-    kind = StratifiedGroupKFold if grouped else StratifiedKFold
-    cuts = kind(4, shuffle=True, random_state=SEED)
+    divided = StratifiedKFold if groups is None else StratifiedGroupKFold
+    cuts = divided(4, shuffle=True, random_state=SEED)
+    fit = None if weights is None else {"model__sample_weight": weights}
+    values = {}
     for name, scoring in (("roc_auc", "roc_auc"), ("f1", "f1"), ("log_loss", "neg_log_loss")):
-        given = {"groups": groups} if grouped else {}
-        scores = cross_val_score(pipeline, training.X, training.y, cv=cuts, scoring=scoring, **given)
-        assert found[name] == pytest.approx(abs(scores.mean()))
+        scores = cross_val_score(
+            pipeline, training.X, training.y, cv=cuts, scoring=scoring, groups=groups, params=fit
+        )
+        values[name] = abs(scores.mean())
+        assert found[name] == pytest.approx(values[name])
     assert found["recall"] != cross_validated(trainer, fitted(training), training, 0.2)["recall"]
+    if weights is not None:  # which scores the fits without them do not have
+        plain = cross_val_score(pipeline, training.X, training.y, cv=cuts, scoring="neg_log_loss")
+        assert abs(plain.mean()) != pytest.approx(values["log_loss"], rel=1e-4)
 
 
 def test_a_network_holds_back_the_validation_rows_and_weighs(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import package_files
 from mlpipes_cli.adapters.docker.errors.translate import translate_errors
-from mlpipes_cli.adapters.docker.images import service_images
+from mlpipes_cli.adapters.docker.images import bill_of_materials, service_images
 from mlpipes_cli.adapters.docker.images.base_images import arguments
 from mlpipes_cli.adapters.docker.images.build import SAID_EVERY, build_image
 from mlpipes_cli.adapters.docker.images.reference import ImageReference, parse
@@ -45,6 +45,9 @@ class DockerImageBuilder:
                 **self._packages(engine, folder, recipe, made, reporter),
             }
             base = _base(parts["Dockerfile"].read_text(encoding="utf-8"), recipe.python)
+            sbom = bill_of_materials.document(recipe, base, _locks(parts))
+            (made / bill_of_materials.FILE).write_text(sbom, encoding="utf-8")
+            parts[bill_of_materials.FILE] = made / bill_of_materials.FILE
             args = {"PYTHON_IMAGE": str(base)}
             if recipe.environment is not None:
                 args["MODEL_PYTHON"] = recipe.environment.python
@@ -58,7 +61,21 @@ class DockerImageBuilder:
             )
         api: Any = engine.client.api
         with translate_errors(f"looking for {recipe.tag}"):
-            return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]))
+            return BuiltImage(recipe.tag, id, int(api.inspect_image(id)["Size"]), sbom)
+
+    def name(self, image: BuiltImage, name: str) -> None:
+        from mlpipes_cli.adapters.docker.engine.connection import connect
+
+        wanted = parse(name)
+        with translate_errors(f"naming the image {wanted.named}"):
+            connect().client.api.tag(image.id, wanted.repository, tag=wanted.tag)
+
+    def push(self, image: BuiltImage, name: str, reporter: Reporter) -> str:
+        from mlpipes_cli.adapters.docker.engine.connection import connect
+        from mlpipes_cli.adapters.docker.images.push import push
+
+        self.name(image, name)
+        return push(connect(), parse(name), reporter)
 
     @staticmethod
     def _packages(
@@ -109,6 +126,14 @@ def _apart(folder: Path, recipe: Recipe, scratch: Path, machine: str) -> dict[st
         "compose/api/requirements.lock": folder / "requirements.lock",
         "requirements/environment.lock": lock,
     }
+
+
+def _locks(parts: Mapping[str, Path]) -> dict[str, str]:
+    """Return the locks of a build by the environment that they are installed into."""
+    of_model = parts.get("requirements/environment.lock")
+    texts = {path: file.read_text(encoding="utf-8") for path, file in parts.items() if path.endswith(".lock")}
+    own = "".join(text for path, text in texts.items() if path != "requirements/environment.lock")
+    return {"api": own} | ({} if of_model is None else {"model": texts["requirements/environment.lock"]})
 
 
 def _machine(engine: DockerEngine, platform: str | None) -> str:

@@ -64,11 +64,11 @@ def hashed(
 
 def trusting(known: str, lock: str) -> str:
     """Return the lock, with the hashes of the known lock for packages of the same version."""
-    own = _packages(known)
-    return "".join(own.get(pin, lines) for pin, lines in _packages(lock).items())
+    own = packages(known)
+    return "".join(own.get(pin, lines) for pin, lines in packages(lock).items())
 
 
-def _packages(lock: str) -> dict[str, str]:
+def packages(lock: str) -> dict[str, str]:
     """Return the lines of each package by ``name==version``: a line with the name, then the hashes.
 
     Environment markers (``; sys_platform == …``) are left out: the lock is for one platform.

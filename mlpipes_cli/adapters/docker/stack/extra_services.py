@@ -10,6 +10,7 @@ from mlpipes_cli.adapters.processes.state import StateFiles
 from mlpipes_cli.config.serving import Serving
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.project import ProjectFolder
+from mlpipes_cli.services.catalog import API
 
 
 def containers(project: ProjectFolder) -> tuple[str, ...]:
@@ -19,10 +20,10 @@ def containers(project: ProjectFolder) -> tuple[str, ...]:
 
 def as_started(project: ProjectFolder) -> ProjectFolder:
     """Return the project with the settings that its prediction API was started with, not the file's."""
-    found = [one for one in StateFiles(project.state).wanted().values() if one.container and one.settings]
-    if not found:
+    found = StateFiles(project.state).wanted().get(API)
+    if found is None or not (found.container and found.settings):
         return project
-    serving = Serving.model_validate_json(found[0].settings)
+    serving = Serving.model_validate_json(found.settings)
     return dataclasses.replace(project, config=project.config.model_copy(update={"serving": serving}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +11,7 @@ import mlpipes_cli
 from mlpipes_cli.adapters.docker.stack.settings import ROOT_USER, STORE_USER, definitions
 from mlpipes_cli.adapters.docker.stack.settings import ports as stack_ports
 from mlpipes_cli.config.project import ProjectConfig
+from mlpipes_cli.local_files import variables as file_variables
 from mlpipes_cli.sizes import size
 
 
@@ -77,6 +80,7 @@ def variables(
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),
         "MLPIPES_WAIT_FOR_MODEL": "0",  # `up` checks itself
+        "MLPIPES_WATCH": _watch(config, secrets),
         "MLPIPES_BUCKET": stack.object_store.bucket,
         "MLPIPES_OBJECT_STORE": stack.object_store.engine,
         "MLPIPES_S3_ACCESS_KEY": access,
@@ -86,3 +90,19 @@ def variables(
         "MLPIPES_MLFLOW_ADMIN_PASSWORD": secrets.get("MLFLOW_ADMIN_PASSWORD", "") if auth else "",
         "MLPIPES_MLFLOW_SECRET_KEY": secrets.get("MLFLOW_SECRET_KEY", "") if auth else "",
     }
+
+
+def _watch(config: ProjectConfig, secrets: Mapping[str, str]) -> str:
+    """Return what the watcher's container reads: sections of mlpipes.yaml, and the secrets of its alerts.
+
+    A variable that is set nowhere is left out; the watcher reports it with the alert that needs it.
+    """
+    settings = config.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True,
+        include={"project", "serving", "promotion", "monitoring"},
+    )  # fmt: skip
+    known = {**secrets, **os.environ}
+    texts = [url for alert in config.monitoring.alerts for url in (alert.webhook, alert.smtp) if url]
+    names = sorted({name for text in texts for name in file_variables.names(text)})
+    environment = {name: known[name] for name in names if name in known}
+    return json.dumps({"settings": settings, "environment": environment})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _LOCK_SECONDS = 60  # for tables that another client uses
+_RECORDS = re.compile(r"\._(loads|bad_rows|checks|versions)\b")  # which no load makes again
 
 
 def lock_key(dataset: str) -> int:
@@ -99,7 +101,7 @@ def failed(error: BaseException) -> MlpipesError:
     if isinstance(error, psycopg2.errors.UndefinedTable):
         return MlpipesError(
             f"a table of the data set was removed ({said}); nothing was changed",
-            "restore a backup, or load and prepare it again",
+            "restore a backup" if _RECORDS.search(said) else "restore a backup, or load and prepare it again",
         )
     if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return MlpipesError(

@@ -15,6 +15,7 @@ from mlpipes_cli.data.readers.inputs import BadLine, first_rows
 from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ROWS = 65_536  # of a batch
+_BUFFER = 1 << 20  # bytes of a column that are read at once
 _KEPT = 10_000  # characters of a bad row that are kept
 
 
@@ -97,7 +98,7 @@ def parquet(path: Path, shown: str) -> ArrowInput:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:  # not a whole row group
                 for batch in file.iter_batches(_ROWS, columns=schema.names):
                     yield batch.select(schema.names)
         except (pa.ArrowException, OSError) as error:

@@ -18,45 +18,45 @@ from mlpipes_cli.data.readers.values import column
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.suggest import did_you_mean
 
-_AT: Location = ("source", "function")
 _END = object()
 
 
-def tables(name: str, folder: Path, source: YamlSource) -> Iterator[pa.Table]:
+def tables(name: str, folder: Path, source: YamlSource, at: Location) -> Iterator[pa.Table]:
     """Yield the frames of a function.
 
     Args:
         name: ``module:function``.
         folder: The folder of the module.
-        source: The ``dataset.yaml``.
+        source: The file that names it.
+        at: Where it does.
 
     Raises:
         ConfigError: There is no such function, or it returns something else.
         MlpipesError: The function raised an exception.
     """
-    found = _function(name, folder, source)
+    found = _function(name, folder, source, at)
     try:
         with user_code.running():
             made = found()
         frames = [made] if _is_frame(made) else made
         if not hasattr(frames, "__iter__"):
             raise wrong(
-                source, _AT, f"{name} returned {type(made).__name__}, not a frame or an iterator of frames"
+                source, at, f"{name} returned {type(made).__name__}, not a frame or an iterator of frames"
             )
         rest = iter(frames)
         while (frame := _next(rest)) is not _END:
             if not _is_frame(frame):
                 said = f"{name} yielded {type(frame).__name__}, not a pandas frame or an Arrow table"
-                raise wrong(source, _AT, said)
+                raise wrong(source, at, said)
             table = table_of(frame)
             if len(set(table.column_names)) < table.num_columns:
                 twice = next(one for one in table.column_names if table.column_names.count(one) > 1)
-                raise wrong(source, _AT, f"{name}: two columns have the name {twice!r}")
+                raise wrong(source, at, f"{name}: two columns have the name {twice!r}")
             yield table
     except MlpipesError:
         raise
     except (Exception, SystemExit) as error:
-        raise _raised(name, error, source) from error
+        raise _raised(name, error, source, at) from error
 
 
 def _next(rest: Iterator[Any]) -> Any:
@@ -64,7 +64,7 @@ def _next(rest: Iterator[Any]) -> Any:
         return next(rest, _END)
 
 
-def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
+def _function(name: str, folder: Path, source: YamlSource, at: Location) -> Callable[[], Any]:
     module, _, attribute = name.partition(":")
     place = str(folder.absolute())
     sys.path.insert(0, place)
@@ -74,16 +74,16 @@ def _function(name: str, folder: Path, source: YamlSource) -> Callable[[], Any]:
             loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module.split(".")[0]:
-            raise wrong(source, _AT, f"no module {module!r} in {folder}") from None
-        raise _raised(name, error, source) from error
+            raise wrong(source, at, f"no module {module!r} in {folder}") from None
+        raise _raised(name, error, source, at) from error
     except (Exception, SystemExit) as error:
-        raise _raised(name, error, source) from error
+        raise _raised(name, error, source, at) from error
     finally:
         sys.path.remove(place)
     found = getattr(loaded, attribute, None)
     if not callable(found):
         raise wrong(
-            source, _AT, f"{module} has no function {attribute!r}{did_you_mean(attribute, vars(loaded))}"
+            source, at, f"{module} has no function {attribute!r}{did_you_mean(attribute, vars(loaded))}"
         )
     made: Callable[[], Any] = found
     return made
@@ -115,7 +115,7 @@ def _column(values: Any) -> Any:
     return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
 
-def _raised(name: str, error: BaseException, source: YamlSource) -> MlpipesError:
+def _raised(name: str, error: BaseException, source: YamlSource, at: Location) -> MlpipesError:
     frames = [
         one
         for one in traceback.extract_tb(error.__traceback__)
@@ -125,5 +125,5 @@ def _raised(name: str, error: BaseException, source: YamlSource) -> MlpipesError
     where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     said = (str(error).splitlines() or [""])[0]
     return MlpipesError(
-        source.problem(_AT, f"{name} raised {type(error).__name__}{where}: {said}"), "correct it"
+        source.problem(at, f"{name} raised {type(error).__name__}{where}: {said}"), "correct it"
     )

@@ -24,6 +24,7 @@ from mlpipes_cli.data.readers.unreadable import Unreadable
 
 _ROWS = 20_000  # of a batch
 _KEPT = 10_000  # characters of a bad line that are kept
+_KINDS: dict[type, str] = {bool: "bool", float: "float", str: "text"}
 _TYPES = {
     frozenset(): pa.null(),
     frozenset({"bool"}): pa.bool_(),
@@ -31,7 +32,6 @@ _TYPES = {
     frozenset({"float"}): pa.float64(),
     frozenset({"int", "float"}): pa.float64(),
 }
-_WRAPPED = ("dataframe_records",)
 
 
 class JsonInput:
@@ -80,9 +80,10 @@ class JsonInput:
             for _, record, _ in self._records():
                 first, count = record if first is None else first, count + 1
                 for name, value in record.items() if record is not None else ():
-                    seen = kinds.setdefault(name, set())
+                    if (seen := kinds.get(name)) is None:
+                        seen = kinds[name] = set()
                     if value is not None:
-                        seen.add(_kind(value))
+                        seen.add(_KINDS.get(type(value)) or _kind(value))
             if count == 1 and first and self._is_of_columns(first):
                 raise Unreadable(
                     "is an object of columns, not a list of records; write records, such as by"
@@ -130,7 +131,7 @@ class JsonInput:
     def _elements(self) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
         with closing(self._open()) as raw:
             try:
-                document = _loads(raw.read().decode("utf-8-sig"))
+                document = _DECODER.decode(raw.read().decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
                 raise Unreadable(f"is not valid JSON ({error})") from None
         for number, value in enumerate(document, 1):
@@ -169,10 +170,6 @@ class JsonInput:
         return found.hexdigest()
 
 
-def _loads(text: str | bytes) -> Any:
-    return json.loads(text, object_pairs_hook=_once)
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object whose keys all differ; else the last one would win without a word."""
     made = dict(pairs)
@@ -183,9 +180,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)  # `json.loads` would make one for each line
+
+
 def _parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
-        value = _loads(line.removeprefix(b"\xef\xbb\xbf"))
+        value = _DECODER.decode(line.removeprefix(b"\xef\xbb\xbf").decode())
     except (ValueError, RecursionError) as error:
         return None, f"not valid JSON ({error})"
     return _checked(value) if isinstance(value, dict) else (None, "not an object")
@@ -196,11 +196,7 @@ def _checked(record: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "int" if -(2**63) <= value < 2**63 else "text"
-    return "float" if isinstance(value, float) else "text"
+    return "int" if isinstance(value, int) and -(2**63) <= value < 2**63 else "text"
 
 
 def _column(records: list[dict[str, Any]], field: pa.Field) -> pa.Array:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.config.source import PostgresSource
+from mlpipes_cli.config.source import FunctionSource, QuerySource
 from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
@@ -63,6 +63,7 @@ class RunRecorder:
             mlflow_tags.EXPERIMENT_FILE: os.path.relpath(self._plan.experiment.file, self._project),
             "mlflow.source.name": self._plan.experiment.file.name,
         }
+        tags |= self._plan.tags
         if (dataset := self._plan.experiment.config.data.dataset) is not None:
             tags[mlflow_tags.DATASET] = str(dataset)
         if environment := self._built.get(candidate.name):
@@ -239,8 +240,12 @@ def read_trials(path: Path) -> list[TrialRecord]:
 def _dataset(plan: TrainingPlan) -> DatasetRecord:
     prepared, data = plan.prepared, plan.experiment.config.data
     source = data.source
-    if isinstance(source, PostgresSource):
-        source = f"postgres:{source.table or source.query}"
+    if isinstance(source, QuerySource):
+        source = f"{'postgres' if source.url is None else 'query'}:{source.table or source.query}"
+    elif isinstance(source, FunctionSource):
+        source = f"function:{source.function}"
+    elif not isinstance(source, str):
+        source = ", ".join(source)
     columns = [(name, _column_type(prepared, name)) for name in prepared.hashed_columns]
     name = plan.experiment.config.experiment if data.dataset is None else str(data.dataset)
     return DatasetRecord(name, prepared.fingerprint, str(source), columns, len(prepared.frame))

@@ -135,6 +135,9 @@ def test_a_wrong_address_of_a_database(tmp_path: Path, url: str, said: str) -> N
 
 
 def test_a_failing_query(tmp_path: Path, database: str) -> None:
+    assert refused(tmp_path, query(database, "select 1 as y, 2 as y")) == (
+        f"{AT}: the query of the database: duplicate column names: 'y'; rename them"
+    )
     assert refused(tmp_path, query(database, "select absent from t")).startswith(
         f"{AT}: the query failed: no such column"
     )

@@ -15,7 +15,8 @@ import yaml
 from dataset_reading_help import read
 from reporter_help import Told
 
-from mlpipes_cli.config.dataset.config import FunctionSource, load_dataset
+from mlpipes_cli.config.dataset.config import load_dataset
+from mlpipes_cli.config.source import FunctionSource
 from mlpipes_cli.errors import ConfigError, MlpipesError, UsageError
 from mlpipes_cli.lifecycle.datasets import names, source_text
 from mlpipes_cli.lifecycle.datasets.infer import infer

@@ -129,3 +129,9 @@ def test_without_a_model_it_wants_a_registry(
     monkeypatch.setenv("MLPIPES_SERVING", '{"workers": 1000}')
     assert image_entry.main() == 2
     assert "MLPIPES_SERVING: workers: " in capsys.readouterr().err
+
+
+def test_other_arguments_are_refused(listening: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert image_entry.main(["migrat"]) == 2
+    assert capsys.readouterr().err == "error: unknown arguments: migrat; give none, or `migrate`\n"
+    assert listening == []

@@ -95,7 +95,7 @@ def test_an_environment_of_its_own_lies_beside_the_apis(tmp_path: Path) -> None:
     assert parts["compose/api/requirements.lock"] == API / "requirements.lock"
     made = parts["Dockerfile"].read_text()
     copied = {word for line in made.splitlines() if line.startswith("COPY") for word in line.split()[1:-1]}
-    assert copied == {*parts, "mlpipes_cli", "model", "settings.json"} - {"Dockerfile"}
+    assert copied == {*parts, "mlpipes_cli", "model", "settings.json", "sbom.cdx.json"} - {"Dockerfile"}
     assert "MLPIPES_MODEL_PYTHON=/opt/mlpipes/environment/bin/python" in made
 
 

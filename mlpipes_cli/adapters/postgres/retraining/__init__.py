@@ -1,0 +1,1 @@
+"""Retrainings in PostgreSQL: their history, and the rows that they train on."""

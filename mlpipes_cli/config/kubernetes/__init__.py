@@ -1,0 +1,1 @@
+"""``kubernetes`` in ``mlpipes.yaml``."""

@@ -1,0 +1,1 @@
+"""``pipeline.yaml``: steps, their order, and when they run."""

@@ -1,0 +1,1 @@
+"""``monitoring: retrain`` in ``mlpipes.yaml``."""

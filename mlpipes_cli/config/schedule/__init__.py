@@ -1,0 +1,1 @@
+"""When something is done again: after a time, or by a cron expression."""

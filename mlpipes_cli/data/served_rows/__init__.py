@@ -1,0 +1,1 @@
+"""Served rows with ground truth, added to prepared data."""

@@ -1,0 +1,1 @@
+"""Files by which cron and systemd run pipelines."""

@@ -1,0 +1,1 @@
+"""Pipelines: the commands of ``pipeline.yaml`` in their order."""

@@ -1,0 +1,1 @@
+"""What a retraining reads and stores."""
