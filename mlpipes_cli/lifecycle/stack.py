@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mlpipes_cli import stack_state
-from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime, spooled
+from mlpipes_cli.adapters.database_wiring import spooled
+from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
 from mlpipes_cli.lifecycle.monitoring.watching import service as watch_service

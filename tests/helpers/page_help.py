@@ -149,13 +149,13 @@ class Site:
     def __init__(self, folder: Path, database: str, **settings: Any) -> None:
         import uvicorn
 
-        from mlpipes_cli.adapters import wiring
+        from mlpipes_cli.adapters import database_wiring
         from mlpipes_cli.lifecycle.serving.stores import make_stores
         from mlpipes_cli.server.http.app import create_app
         from mlpipes_cli.server.models.served_models import ServedModels
         from mlpipes_cli.server.settings import ServerSettings
 
-        wiring.prepare_database(database)
+        database_wiring.prepare_database(database)
         given = ServerSettings("people", "production", 3, str(folder), **settings)
         self.models = ServedModels(self._loaded(folder, 3, "production"))
         app = create_app(given, make_stores(given, database, None), self.models)

@@ -96,7 +96,7 @@ def post(path: str, body: bytes, *headers: str, kind: str = "application/json") 
 
 def front(path: Path, database: str, name: str = "people", **settings: Any) -> Any:
     """The whole API on a saved model, version 3 of ``name``, and a real database."""
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
     from mlpipes_cli.lifecycle.serving.stores import make_stores
     from mlpipes_cli.server.http.app import create_app
     from mlpipes_cli.server.models import loader
@@ -104,7 +104,7 @@ def front(path: Path, database: str, name: str = "people", **settings: Any) -> A
     from mlpipes_cli.server.settings import ServerSettings
 
     made = ServerSettings(name, "production", 3, api_keys="off", access_log="off", **settings)
-    wiring.prepare_database(database)
+    database_wiring.prepare_database(database)
     models = ServedModels(loader.load(path, name, 3, "production"))
     return create_app(made, make_stores(made, database, None), models)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import database_wiring, wiring
 from mlpipes_cli.config.dataset.config import DatasetConfig, load_dataset
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.errors import ConfigError
@@ -87,11 +87,11 @@ def load(project: ProjectFolder, file: Path, reporter: Reporter) -> Loaded:
     """
     config, source = load_dataset(file)
     endpoints = wiring.make_runtime(project).endpoints()
-    wiring.prepare_database(endpoints.database_url)
+    database_wiring.prepare_database(endpoints.database_url)
     with opening.opened(config, file.parent, source, endpoints.reader_url, project.root) as inputs:
         found = columns.declared(config, inputs[0].names(), source)
         key = [columns.stored(config, name, found, ("key",), source) for name in config.key or ()]
-        with wiring.raw_table(endpoints.database_url, config.dataset, reporter.info) as table:
+        with database_wiring.raw_table(endpoints.database_url, config.dataset, reporter.info) as table:
             loaded = _Load(config, source, inputs, table, reporter, key).run()
     if loaded.added or loaded.updated:
         target_lines.tell(config, endpoints, reporter)

@@ -32,9 +32,9 @@ def connect(project: ProjectFolder) -> PreparedData:
     Raises:
         MlpipesError: The stack is not running, or its database does not answer.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
-    stored = wiring.make_prepared_data(wiring.make_runtime(project).endpoints())
+    stored = database_wiring.make_prepared_data(wiring.make_runtime(project).endpoints())
     stored.prepare_tables()
     return stored
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import database_wiring
 from mlpipes_cli.config.dataset.config import DatasetConfig
 from mlpipes_cli.errors import MlpipesError
 
@@ -22,7 +22,7 @@ def tell(config: DatasetConfig, endpoints: Endpoints, reporter: Reporter) -> Non
         return
     name = config.stored_name(config.split.stratify)
     try:
-        found = wiring.make_prepared_data(endpoints).target(config.dataset, name)
+        found = database_wiring.make_prepared_data(endpoints).target(config.dataset, name)
     except MlpipesError as error:  # the rows are loaded; only this look at them is not possible
         reporter.warn(f"{config.dataset}: the loaded rows cannot be examined: {error.reason}")
         return

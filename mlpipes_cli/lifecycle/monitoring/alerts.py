@@ -112,12 +112,12 @@ def deliver(project: ProjectFolder, reporter: Reporter, database_url: str) -> in
     Raises:
         MlpipesError: The database does not answer.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     channels = wiring.make_alert_channels(project)
     if not channels:
         return 0
-    outbox, accepted = wiring.make_outbox(database_url), 0
+    outbox, accepted = database_wiring.make_outbox(database_url), 0
     for lost in outbox.give_up(list(channels)):
         reporter.warn(f"alert {lost.event} to {lost.channel!r} is dropped: {lost.last_error}")
     while (alert := outbox.claim(list(channels))) is not None:
@@ -147,12 +147,12 @@ def _names(project: ProjectFolder) -> list[str]:
 
 
 def _outbox(project: ProjectFolder) -> Outbox:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     url = wiring.make_runtime(project).endpoints().database_url
-    store, _ = wiring.make_monitoring(url)
+    store, _ = database_wiring.make_monitoring(url)
     store.prepare()
-    return wiring.make_outbox(url)
+    return database_wiring.make_outbox(url)
 
 
 def _entry(found: Delivery) -> AlertEntry:

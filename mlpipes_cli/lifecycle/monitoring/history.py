@@ -171,10 +171,13 @@ def history(
         UsageError: There are checks, and none of that model.
         MlpipesError: The stack is not running.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     database_url = wiring.make_runtime(project).endpoints().database_url
-    (store, _), (retrainings, _) = wiring.make_monitoring(database_url), wiring.make_retraining(database_url)
+    (store, _), (retrainings, _) = (
+        database_wiring.make_monitoring(database_url),
+        database_wiring.make_retraining(database_url),
+    )
     store.prepare()
     found = store.checks(model, version, limit)
     if model is not None and not found:

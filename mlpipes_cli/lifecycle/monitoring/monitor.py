@@ -195,12 +195,12 @@ def _check_names(settings: Monitoring, known: reference.Reference, reporter: Rep
 
 
 def _connect(project: ProjectFolder) -> _Stack:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     context = registry_context.connect(project)
-    store, windows = wiring.make_monitoring(context.endpoints.database_url)
+    store, windows = database_wiring.make_monitoring(context.endpoints.database_url)
     store.prepare()
-    retrainings, _ = wiring.make_retraining(context.endpoints.database_url)
+    retrainings, _ = database_wiring.make_retraining(context.endpoints.database_url)
     return _Stack(context.registry, context.endpoints, store, windows, retrainings)
 
 

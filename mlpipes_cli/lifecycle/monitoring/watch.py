@@ -51,10 +51,10 @@ def once(project: ProjectFolder, reporter: Reporter) -> Watched:
         UsageError: The settings name no model.
         MlpipesError: Another watcher runs, the stack does not, or the check cannot be made.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     url = _database(project)
-    with wiring.watch_seat(url, _name(project)) as seat:
+    with database_wiring.watch_seat(url, _name(project)) as seat:
         if seat is None:
             raise MlpipesError(f"another `mlpipes watch` watches {_name(project)}", "stop it, or let it work")
         due = _due(project, seat)
@@ -132,10 +132,10 @@ def _sit(project: ProjectFolder, reporter: Reporter, health: Health, waited: boo
     Raises:
         MlpipesError: The stack does not run, or the seat was lost.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     url, name = _database(project), _name(project)
-    with wiring.watch_seat(url, name) as seat:
+    with database_wiring.watch_seat(url, name) as seat:
         if seat is None:
             if not waited:
                 reporter.info(f"another `mlpipes watch` watches {name}; waiting until it ends")
@@ -215,10 +215,10 @@ def _due(project: ProjectFolder, seat: WatchSeat) -> Due:
 
 
 def _database(project: ProjectFolder) -> str:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     url = wiring.make_runtime(project).endpoints().database_url
-    store, _ = wiring.make_monitoring(url)
+    store, _ = database_wiring.make_monitoring(url)
     store.prepare()
     return url
 

@@ -150,10 +150,10 @@ def run(project: ProjectFolder, reporter: Reporter, prefix: str, *, lines: int =
 
 def _store(project: ProjectFolder, journal: Journal, reporter: Reporter) -> PipelineStore | None:
     """Return the database, after it got the runs that it missed; None, with a warning, if it is away."""
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     try:
-        store = wiring.make_pipeline_store(wiring.make_runtime(project).endpoints().database_url)
+        store = database_wiring.make_pipeline_store(wiring.make_runtime(project).endpoints().database_url)
         store_unstored(journal, store)
     except MlpipesError as error:
         reporter.warn(f"{error.lines()[0]}; only runs of this machine are shown")

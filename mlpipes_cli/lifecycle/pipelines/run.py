@@ -108,12 +108,12 @@ def run(
         UsageError: The file is wrong, has no such step, or a variable of it is not set.
         MlpipesError: The stack is not running, another run of the pipeline is, or state cannot be written.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     config = request.load(project.root)
     variables = _variables(project, config, request.shown_as)
     url = wiring.make_runtime(project).endpoints().database_url
-    journal, store = Journal(project), wiring.make_pipeline_store(url)
+    journal, store = Journal(project), database_wiring.make_pipeline_store(url)
     with contextlib.ExitStack() as stack:
         recorders: list[Recorder] = []
         stack.callback(lambda: _close(store, recorders))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import database_wiring
 from mlpipes_cli.errors import MlpipesError, Refused
 from mlpipes_cli.lifecycle.promotion import (
     actor,
@@ -61,7 +61,7 @@ def promote(
             outcome = "would promote" if decided.outcome == "promoted" else decided.outcome
             return replace(decided, outcome=outcome)
         done = carry_out(project, stack.registry, challenge, decided, request)
-    wiring.tell_alias_moved(stack.endpoints.database_url, challenge.model_name)
+    database_wiring.tell_alias_moved(stack.endpoints.database_url, challenge.model_name)
     return done
 
 

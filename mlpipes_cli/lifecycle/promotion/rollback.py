@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import database_wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.promotion import (
     actor,
@@ -57,7 +57,7 @@ def rollback(
         if expected is not None and found.aliases.get(alias) != expected:
             raise MlpipesError(f"{alias} of {found.name} no longer points to version {expected}")
         done = undo(project, stack.registry, found, alias, reason, reporter.warn)
-    wiring.tell_alias_moved(stack.endpoints.database_url, found.name)
+    database_wiring.tell_alias_moved(stack.endpoints.database_url, found.name)
     with contextlib.suppress(MlpipesError):  # the alias has moved, as requested
         _tell_untrusted(project_vault.of(project, stack.endpoints), done, reporter)
     return done

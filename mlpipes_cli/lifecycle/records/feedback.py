@@ -127,7 +127,7 @@ def feedback(
         UsageError: The table cannot be read, or a row is wrong.
         MlpipesError: The stack is not running, or the database stopped answering.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     started = time.monotonic()
     readers.check_file(file)
@@ -138,7 +138,7 @@ def feedback(
     columns = _columns(file, table.columns, id_column, value_column, details)
     said, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
     table.tell(reporter)
-    store = wiring.make_truth_store(log.endpoints.database_url)
+    store = database_wiring.make_truth_store(log.endpoints.database_url)
     counts, strangers = [0, 0, 0], []
     source = f"{file.name} ({user()})"
     try:

@@ -82,10 +82,10 @@ def connect(project: ProjectFolder) -> Log:
     Raises:
         MlpipesError: The stack is not running, or its database does not answer.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     endpoints = wiring.make_runtime(project).endpoints()
-    records = wiring.make_prediction_records(endpoints.database_url)
+    records = database_wiring.make_prediction_records(endpoints.database_url)
     records.prepare()
     return Log(project, records, endpoints)
 

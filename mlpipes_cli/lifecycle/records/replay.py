@@ -48,12 +48,12 @@ def replay(project: ProjectFolder, reporter: Reporter) -> Replayed:
         MlpipesError: The stack is not running, or the database does not accept the predictions; nothing
             is lost, and what is left waits.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
     spool, done = project.state / "spool", 0
-    if wiring.spooled(spool).rows:
+    if database_wiring.spooled(spool).rows:
         url = wiring.make_runtime(project).endpoints().database_url
         with reporter.task("replaying"):
-            done = wiring.replay_spool(spool, url)
-    left = wiring.spooled(spool)
+            done = database_wiring.replay_spool(spool, url)
+    left = database_wiring.spooled(spool)
     return Replayed(done, left.rows, left.set_aside, project.shown(spool / "set-aside"))

@@ -59,10 +59,10 @@ class AfterCheck:
 
 def _newest(project: ProjectFolder) -> str | None:
     """Return the id of the newest stored check of the alias of ``serving``."""
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     database_url = registry_context.connect(project).endpoints.database_url
-    store, _ = wiring.make_monitoring(database_url)
+    store, _ = database_wiring.make_monitoring(database_url)
     alias = project.config.serving.alias
     for one in store.checks(project.config.serving.model, limit=100):
         if one.alias == alias:

@@ -117,14 +117,14 @@ def retrain(
 
 
 def _opened(project: ProjectFolder, request: RetrainRequest, reporter: Reporter) -> _Work:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     settings = project.config.monitoring.retrain or Retrain()
     alias = registry_context.check_alias(request.to or settings.to)
     file = request.file or project.root / settings.experiment
     experiment = plan.read(file, project.shown(file))
     stack = registry_context.connect(project)
-    store, served = wiring.make_retraining(stack.endpoints.database_url)
+    store, served = database_wiring.make_retraining(stack.endpoints.database_url)
     store.prepare()
     model = experiment.config.model_name
     return _Work(project, request, settings, stack, store, served, file, model, alias, reporter)
@@ -134,14 +134,14 @@ def _cause(work: _Work) -> tuple[Cause | None, str]:
     """Return the cause, or None and why there is none."""
     if work.request.conditions is None:
         return causes.BY_HAND, ""
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     model, alias = work.registered(), work.project.config.serving.alias
     number = None if model is None else model.aliases.get(alias)
     version = next((one for one in model.versions if one.version == number), None) if model else None
     if version is None:
         return None, f"model {work.model!r} has no {alias!r} version yet"
-    checks, _ = wiring.make_monitoring(work.stack.endpoints.database_url)
+    checks, _ = database_wiring.make_monitoring(work.stack.endpoints.database_url)
     found = checks.checks(work.model, version.version, limits.LOOKED_BACK)
     since = causes.since(version, work.history())
     return causes.find(work.request.conditions, found, lambda: work.served.count(work.model, since))

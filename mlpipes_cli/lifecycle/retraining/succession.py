@@ -55,7 +55,7 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
     Raises:
         MlpipesError: The stack is not running, or the alias cannot be moved.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
     stack = registry_context.connect(project)
     name, alias = project.config.serving.model, project.config.serving.alias
@@ -72,7 +72,7 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
     pair = _pair(model, alias, events[-1])
     if pair is None:
         return None
-    _, served = wiring.make_retraining(stack.endpoints.database_url)
+    _, served = database_wiring.make_retraining(stack.endpoints.database_url)
     check = _judged(project, stack, served, pair)
     if check is None or not check.worse:
         return None
@@ -183,9 +183,9 @@ def _tell(project: ProjectFolder, reporter: Reporter, database_url: str, event: 
     """Queue the alert of a rollback, once, and send it; correct the history of retrainings."""
     if not event.reason.startswith(PREFIX):
         return
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
-    store, _ = wiring.make_retraining(database_url)
+    store, _ = database_wiring.make_retraining(database_url)
     if event.from_version is not None:
         store.rolled_back(event.model, event.from_version, event.reason)
     names = [alert.name for alert in project.config.monitoring.alerts]

@@ -101,7 +101,7 @@ def application() -> AsgiApp:
         MlpipesError: The model does not load or the database does not answer (in a worker: the
             reason is left for the parent, which ends).
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
     from mlpipes_cli.lifecycle.serving.stores import make_stores
     from mlpipes_cli.server.models import memory
 
@@ -119,7 +119,7 @@ def application() -> AsgiApp:
         models = None
         if tracking and settings.folder is None:
             models = wiring.make_vault(tracking, os.environ, keys.of_environment(os.environ))
-        wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
+        database_wiring.prepare_database(url, must=settings.on_log_failure == "refuse")
         app = create_app(settings, make_stores(settings, url, models))
         memory.trim(freeze=True)
         return app

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlpipes_cli import http_probe, server_registry
-from mlpipes_cli.adapters import wiring
+from mlpipes_cli.adapters import database_wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.serving.api_names import NAME, is_api
 from mlpipes_cli.ports import ServiceStatus, StackStatus
@@ -78,7 +78,7 @@ def _ready(url: str) -> Any | None:
 
 def _spooled(project: ProjectFolder) -> str:
     with contextlib.suppress(MlpipesError):
-        waiting = wiring.spooled(project.state / "spool")
+        waiting = database_wiring.spooled(project.state / "spool")
         if waiting.rows:
             return f"{waiting.rows} predictions are in the spool; `mlpipes serve` writes them to the database"
     return ""

@@ -58,9 +58,9 @@ def _database(told: Mapping[str, str]) -> str:
 
 
 def _migrate(told: Mapping[str, str]) -> int:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
 
-    ran = wiring.prepare_database(_database(told))
+    ran = database_wiring.prepare_database(_database(told))
     sys.stdout.write(json.dumps({"migrations": ran}) + "\n")
     return 0
 

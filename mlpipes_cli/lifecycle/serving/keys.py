@@ -108,9 +108,9 @@ def revoke(project: ProjectFolder, name_or_id: str) -> KeyRow:
 
 @contextlib.contextmanager
 def _store(project: ProjectFolder) -> Iterator[KeyStore]:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring, wiring
 
-    store = wiring.make_key_store(wiring.make_runtime(project).endpoints().database_url)
+    store = database_wiring.make_key_store(wiring.make_runtime(project).endpoints().database_url)
     try:
         store.prepare()
         yield store

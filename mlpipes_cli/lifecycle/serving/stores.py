@@ -19,20 +19,20 @@ def make_stores(settings: ServerSettings, database_url: str, models: Vault | Non
         database_url: The database of predictions, truth and keys.
         models: The models of the registry that may be loaded, or None.
     """
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
     from mlpipes_cli.lifecycle.serving.environments import interpreters
     from mlpipes_cli.server.stores import Stores
 
-    log = wiring.make_prediction_log(database_url)
+    log = database_wiring.make_prediction_log(database_url)
     if settings.on_log_failure == "spool" and settings.spool is not None:
-        log = wiring.make_prediction_spool(log, Path(settings.spool), settings.spool_bytes)
+        log = database_wiring.make_prediction_spool(log, Path(settings.spool), settings.spool_bytes)
     return Stores(
         log=log,
-        truth=wiring.make_truth_store(database_url),
-        recent=wiring.make_recent_predictions(database_url),
-        keys=wiring.make_key_store(database_url),
-        checks=wiring.make_recent_checks(database_url),
+        truth=database_wiring.make_truth_store(database_url),
+        recent=database_wiring.make_recent_predictions(database_url),
+        keys=database_wiring.make_key_store(database_url),
+        checks=database_wiring.make_recent_checks(database_url),
         models=models,
-        news=wiring.make_alias_news(database_url),
+        news=database_wiring.make_alias_news(database_url),
         interpreters=interpreters(title=settings.model),
     )

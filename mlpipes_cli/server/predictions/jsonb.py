@@ -16,11 +16,12 @@ from datetime import date, time, timedelta
 from typing import Any
 
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 
 
 def text(value: str) -> str:
     """Return the string without characters that a UTF-8 database cannot hold."""
-    return _FORBIDDEN.sub("\ufffd", value) if _FORBIDDEN.search(value) else value
+    return _FORBIDDEN.sub(REPLACEMENT, value) if _FORBIDDEN.search(value) else value
 
 
 def plain(value: Any) -> Any:

@@ -36,3 +36,13 @@ def check(identifiers: Sequence[Any] | None) -> None:
             raise invalid_value(f"the id in row {row} is nested too deeply") from None
         if text is not None and not fits(text):
             raise invalid_value(f"the id in row {row} is longer than {LONGEST} bytes")
+        if text is not None and jsonb.REPLACEMENT in text and _has_nul(identifier):
+            raise invalid_value(f"the id in row {row} has a NUL character, which the database cannot store")
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(_has_nul, value)) or any(map(_has_nul, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_has_nul, value))

@@ -149,10 +149,10 @@ def test_a_model_without_named_columns_is_asked_in_its_protocol(
 def test_a_key_is_asked_for_and_kept_in_the_tab_alone(
     page: Page, model: Model, postgres: serving_help.Postgres
 ) -> None:
-    from mlpipes_cli.adapters import wiring
+    from mlpipes_cli.adapters import database_wiring
     from mlpipes_cli.server.ops.keys import new_key
 
-    keys, key = wiring.make_key_store(postgres.url), new_key()
+    keys, key = database_wiring.make_key_store(postgres.url), new_key()
     with Site(model("people"), postgres.url, api_keys="required") as site:
         keys.prepare()
         keys.create(key.id, "a person", key.digest)

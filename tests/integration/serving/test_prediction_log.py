@@ -106,6 +106,10 @@ def test_every_value_comes_back_as_it_was_written_down(postgres: serving_help.Po
             made.prediction_id,
         )
         assert found == [(jsonb.plain(value), made.caller_id)]
+    negative = row({"x": -0.0})
+    use(postgres, lambda log: log.write([negative]))
+    text = "select (inputs->'x')::text from serving.predictions where prediction_id = %s"
+    assert postgres.query(text, negative.prediction_id) == [("0.0",)]  # as docs/how-to/serving says
 
 
 @pytest.mark.parametrize("perhaps_there", [False, True])
