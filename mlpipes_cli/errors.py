@@ -6,7 +6,9 @@ keeps its traceback. The command line catches this family in one place.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -97,3 +99,15 @@ def is_interrupt(error: BaseException) -> bool:
     that only has the text (pydantic's ``SchemaError`` in a deferred import is one).
     """
     return isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error)
+
+
+def one_line(error: Exception) -> str:
+    """Return an error as one line for a log.
+
+    An unexpected one has its type and the place in the code, not its text: that may have values of inputs.
+    """
+    if isinstance(error, MlpipesError):
+        return error.lines()[0]
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
+    return f"unexpected {type(error).__name__}{where}"

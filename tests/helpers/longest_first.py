@@ -24,6 +24,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/monitoring/test_monitor.py": 90,
     "integration/pipelines/test_pages.py": 100,
     "integration/monitoring/test_retrain.py": 75,
+    "integration/monitoring/test_loop.py": 110,
     "integration/monitoring/test_watch.py": 120,
     "e2e/test_site.py": 90,
     "e2e/test_served_pages.py": 80,

@@ -21,11 +21,13 @@ SENDING = "10 minutes"  # of a try that takes longer, the process has ended
 LOST = "the process ended, or lost the database, while it sent the alert; whether it arrived is unknown"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('monitoring.checks ' || %(model)s || %(version)s, 0))"
 # When the last check without an alarm was made before this one; nothing if a newer check was stored first.
+# One of another version that has taken the alias ends the alarm, too.
 _CALM = """
 select coalesce(max(checked_at) filter (where enough and not alarm), '-infinity'::timestamptz)::text
 from monitoring.checks
-where model = %(model)s and version = %(version)s and (enough or alarm) and id <> %(id)s
-having count(*) filter (where checked_at > %(checked_at)s) = 0
+where model = %(model)s and (version = %(version)s or alias = %(alias)s) and (enough or alarm)
+    and id <> %(id)s
+having count(*) filter (where version = %(version)s and checked_at > %(checked_at)s) = 0
 """
 _FIRST = """
 select id::text from monitoring.checks
@@ -42,12 +44,21 @@ select 'alarm:' || %(first)s, channel, %(id)s, %(message)s from unnest(%(channel
 where not exists (select from monitoring.deliveries d where d.channel = channel.channel and {_ALARMED})
 on conflict do nothing
 """  # noqa: S608  our own names, as below
-_END = f"""
+_END = """
 insert into monitoring.deliveries (event, channel, check_id, message)
 select 'calm:' || substr(d.event, 7), d.channel, %(id)s, %(message)s from monitoring.deliveries d
-where d.channel = any(%(channels)s) and d.state <> 'dropped' and {_ALARMED}
+where d.channel = any(%(channels)s) and d.state <> 'dropped'
+    and d.event like 'alarm:%%' and d.message->>'model' = %(model)s
+    and ((d.message->>'version')::int = %(version)s or d.message->>'alias' = %(alias)s)
+    and (d.message->>'checked_at')::timestamptz < %(checked_at)s
+    and not exists (
+        select from monitoring.checks c
+        where c.model = %(model)s and c.id <> %(id)s and c.enough and not c.alarm
+            and (c.version = (d.message->>'version')::int or c.alias = d.message->>'alias')
+            and c.checked_at > (d.message->>'checked_at')::timestamptz
+    )
 on conflict do nothing
-"""  # noqa: S608
+"""
 # The row of an alarm that lasts keeps it from being sent again; so does its check, which is removed first.
 _PRUNE = """
 delete from monitoring.deliveries d
@@ -55,7 +66,8 @@ where d.state in ('sent', 'dropped') and d.check_id is null
     and d.created_at < clock_timestamp() - make_interval(secs => %(keep)s)
     and (d.event not like 'alarm:%%' or exists (
         select from monitoring.checks c
-        where c.model = d.message->>'model' and c.version = (d.message->>'version')::int
+        where c.model = d.message->>'model'
+            and (c.version = (d.message->>'version')::int or c.alias = d.message->>'alias')
             and c.enough and not c.alarm and c.checked_at > (d.message->>'checked_at')::timestamptz
     ))
 """
@@ -102,6 +114,8 @@ returning {_ROW}
 def enqueue(cursor: Cursor, check: NewCheck, alert: NewAlert) -> None:
     """Store an alert for each channel if the check begins or ends an alarm of its version.
 
+    An alarm of a version ends, too, when the version that has taken its alias raises none.
+
     Checks of one version are ordered by :func:`lock`, so that two at once begin one alarm.
 
     Args:
@@ -112,7 +126,8 @@ def enqueue(cursor: Cursor, check: NewCheck, alert: NewAlert) -> None:
     if not (check.alarm or check.enough) or not alert.channels:
         return
     values: dict[str, Any] = {
-        "id": str(check.id), "model": check.model, "version": check.version, "checked_at": check.checked_at,
+        "id": str(check.id), "model": check.model, "version": check.version, "alias": check.alias,
+        "checked_at": check.checked_at,
         "channels": list(alert.channels),
         "message": json.dumps(alert.message, ensure_ascii=False, allow_nan=False),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from mlpipes_cli.config.serving import Alias
 from mlpipes_cli.config.spans import Span, parse, words
 
 _LONGEST = timedelta(days=3650)
-_SHORTEST = timedelta(minutes=1)
+_SHORTEST = timedelta(seconds=1)
 
 
 def _span(default: str, description: str) -> Any:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from cronsim import CronSim
 
 FIELDS = 5
-_HOUR = 60  # minutes
-_SHORTEST = 10  # minutes between two times
 _LEAP_YEARS = (datetime(2001, 1, 1, tzinfo=UTC), datetime(2005, 1, 1, tzinfo=UTC))  # four years, one of them
 
 
@@ -34,7 +32,7 @@ class Cron:
         zone: The time zone's name, such as ``Europe/Berlin``.
 
     Raises:
-        ValueError: The expression or the time zone is not valid, or its times are too close or never come.
+        ValueError: The expression or the time zone is not valid, or its times never come.
     """
 
     expression: str
@@ -51,12 +49,9 @@ class Cron:
             raise ValueError(
                 f"there is no time zone {self.zone!r}; use a name such as Europe/Berlin or UTC"
             ) from None
+        self._from(_LEAP_YEARS[0])
         if not self._days_in_four_years():
             raise ValueError(f"the cron expression {self.expression!r} names a day that never comes")
-        minutes = sorted(self._from(_LEAP_YEARS[0]).minutes)
-        pairs = zip(minutes, [*minutes[1:], minutes[0] + _HOUR], strict=True)
-        if min(later - first for first, later in pairs) < _SHORTEST:
-            raise ValueError(f"{self.expression!r}: leave at least {_SHORTEST} minutes between two times")
 
     @cached_property
     def _zone(self) -> ZoneInfo:

@@ -13,7 +13,7 @@ from mlpipes_cli.config import spans
 from mlpipes_cli.config.schedule.cron import Cron, looks_like_cron
 
 _KEYS = {"cron", "timezone"}
-SHORTEST = timedelta(minutes=10)
+SHORTEST = timedelta(seconds=10)
 LONGEST = timedelta(days=3650)
 
 
@@ -84,7 +84,7 @@ ScheduleSetting = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^[1-9][0-9]{0,5}\s*[mhdw]$|^\s*(\S+\s+){4}\S+\s*$"},
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,5}\s*[smhdw]$|^\s*(\S+\s+){4}\S+\s*$"},
                 {
                     "type": "object",
                     "properties": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import one_line
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
@@ -18,7 +18,7 @@ Hook = Callable[["ProjectFolder", "Reporter", "Monitored | None"], None]
 The watcher holds its seat, the check and its alerts are stored, and the alerts that are due were sent. A hook
 is called in each look, about once a minute; the check is None where none was due. A process that is killed
 between storing a check and the hook does not repeat the check, so a hook that must not miss one reads the
-newest stored checks and records what it did about them. An ``MlpipesError`` becomes a warning; the next look
+newest stored checks and records what it did about them. An error becomes a warning; the next look
 calls the hook again.
 """
 
@@ -47,5 +47,5 @@ def run(
     for hook in HOOKS if hooks is None else hooks:
         try:
             hook(project, reporter, check)
-        except MlpipesError as error:
-            reporter.warn(error.lines()[0])
+        except Exception as error:  # noqa: BLE001  an unexpected one must not end the watcher
+            reporter.warn(one_line(error))

@@ -88,6 +88,8 @@ class CheckEntry:
 class PresentAlarm:
     """An alarm that the newest check of a version with rows enough still raises.
 
+    It ends, too, when a check of the version that has taken its alias raises none.
+
     Attributes:
         model: The registered model's name.
         version: Its version.
@@ -189,9 +191,13 @@ def history(
 
 def _present(checks: Sequence[StoredCheck]) -> list[PresentAlarm]:
     newest: dict[tuple[str, int], StoredCheck] = {}
+    replaced: set[tuple[str, str]] = set()  # aliases whose newer version raises no alarm
     for check in checks:
-        if check.enough or check.alarm:
+        alias = None if check.alias is None else (check.model, check.alias)
+        if (check.enough or check.alarm) and alias not in replaced:
             newest.setdefault((check.model, check.version), check)
+        if alias is not None and check.enough and not check.alarm:
+            replaced.add(alias)
     return [
         PresentAlarm(
             check.model,

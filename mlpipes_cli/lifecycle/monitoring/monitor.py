@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.report import Report
     from mlpipes_cli.ports import Endpoints, ModelVersion, Registry, Reporter
     from mlpipes_cli.ports.monitoring import CheckStore, PredictionWindow, WindowReader
+    from mlpipes_cli.ports.retraining.store import RetrainingStore
     from mlpipes_cli.project import ProjectFolder
 
 _FETCHED = 2_000  # rows in one batch
@@ -38,6 +39,7 @@ class _Stack:
     endpoints: Endpoints
     store: CheckStore
     windows: WindowReader
+    retrainings: RetrainingStore
 
 
 def monitor(
@@ -126,8 +128,12 @@ def monitor(
     stack.store.add(check, settings.keep, alerts.new(project, made))
     try:
         if report is not None:
-            shown = reports.promotions(stack.registry, version.model)
-            report.write(made, reports.earlier(stack.store, made), shown)
+            report.write(
+                made,
+                reports.earlier(stack.store, made),
+                reports.promotions(stack.registry, version.model),
+                reports.retrainings(stack.retrainings, version.model),
+            )
     finally:  # a channel that hangs delays no report, and a report that fails stops no alert
         alerts.deliver_safely(project, reporter, stack.endpoints.database_url)
     return made
@@ -194,7 +200,8 @@ def _connect(project: ProjectFolder) -> _Stack:
     context = registry_context.connect(project)
     store, windows = database_wiring.make_monitoring(context.endpoints.database_url)
     store.prepare()
-    return _Stack(context.registry, context.endpoints, store, windows)
+    retrainings, _ = database_wiring.make_retraining(context.endpoints.database_url)
+    return _Stack(context.registry, context.endpoints, store, windows, retrainings)
 
 
 def _window(opened: PredictionWindow, rows: int) -> Window:

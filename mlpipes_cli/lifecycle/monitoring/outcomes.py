@@ -74,7 +74,8 @@ class Outcomes:
             made = {first: pd.Series(texts, dtype="str")}
         if others and scores is not None:
             table = np.asarray(scores, dtype=np.float64)
-            table = table.reshape(len(prediction), -1)
+            if table.ndim == 1:
+                table = table[:, None]
             if table.shape[1] != len(others):
                 table = table.max(axis=1, keepdims=True)
             made |= {name: pd.Series(table[:, at]) for at, name in enumerate(others)}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.monitoring.result import Monitored
     from mlpipes_cli.ports import Registry
     from mlpipes_cli.ports.monitoring import CheckStore
+    from mlpipes_cli.ports.retraining.store import RetrainingStore
 
 _EARLIER = 100  # checks that the page shows over time
 
@@ -45,6 +46,7 @@ class Report:
         made: Monitored,
         earlier: Sequence[Mapping[str, Any]] = (),
         promotions: Sequence[Mapping[str, Any]] = (),
+        retrainings: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write the page.
 
@@ -52,19 +54,29 @@ class Report:
             made: The check.
             earlier: What earlier checks of the model printed.
             promotions: When which version took an alias: ``at``, ``version`` and ``alias``.
+            retrainings: When the model was trained again: ``at``, ``cause`` and ``outcome``.
 
         Raises:
             MlpipesError: The file cannot be written.
         """
         from mlpipes_cli.monitoring.report.page import page
 
-        output_files.write(self.output, page(jsonable(made), earlier=earlier, promotions=promotions))
+        document = page(jsonable(made), earlier=earlier, promotions=promotions, retrainings=retrainings)
+        output_files.write(self.output, document)
 
 
 def earlier(store: CheckStore, made: Monitored) -> list[Mapping[str, Any]]:
     """Return what earlier checks of the model printed."""
     found = store.checks(made.model, limit=_EARLIER)
     return [check.result for check in found if str(check.id) != made.id]
+
+
+def retrainings(store: RetrainingStore, model: str) -> list[dict[str, Any]]:
+    """Return when a model was trained again, and what came of it."""
+    return [
+        {"at": one.started_at.isoformat(), "cause": one.cause, "outcome": one.outcome}
+        for one in store.retrainings(model, _EARLIER)
+    ]
 
 
 def promotions(registry: Registry, model: str) -> list[dict[str, Any]]:

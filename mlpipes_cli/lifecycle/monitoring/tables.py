@@ -50,6 +50,7 @@ def agreed(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame
 
     Columns of the current rows take the meaning that they have in the reference if all values fit it, else
     the reference takes that of the current rows if all of its values fit. Otherwise both stay as they are.
+    Numbers and dates never become texts, as all would: current values that are none are faults of the data.
     """
     left, right = {}, {}
     for name in reference.columns.intersection(current.columns):
@@ -58,6 +59,8 @@ def agreed(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame
             continue
         if (made := _as(current[name], here)) is not None:
             right[name] = made
+        elif (here, there) in (("number", "text"), ("date", "text")):
+            continue
         elif (made := _as(reference[name], there)) is not None:
             left[name] = made
     return reference.assign(**left), current.assign(**right)

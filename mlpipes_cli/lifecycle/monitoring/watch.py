@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlpipes_cli.config.spans import words
-from mlpipes_cli.errors import MlpipesError
+from mlpipes_cli.errors import MlpipesError, one_line
 from mlpipes_cli.lifecycle.end_signals import ends_when_told
 from mlpipes_cli.lifecycle.monitoring import after_check, alerts, budget
 from mlpipes_cli.lifecycle.monitoring import monitor as checks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.monitoring import WatchSeat
     from mlpipes_cli.project import ProjectFolder
 
-_TURN = 60.0  # seconds between two looks at what is due
+_TURN = 60.0  # seconds between two looks at what is due, unless a check is due before
 _STEP = 1.0  # seconds of one sleep, so that a machine that was suspended goes on at once
 _OTHER = 10.0  # seconds until the next try while another process watches
 _AWAY = (2.0, 60.0)  # seconds until the next try without a database: at first, at most
@@ -147,8 +147,9 @@ def _sit(project: ProjectFolder, reporter: Reporter, health: Health, waited: boo
             due = _held(project, seat)
             health.state, health.next = "watching", due.at.isoformat(timespec="milliseconds")
             _turn(project, reporter, seat, due, retries, health, url)
-            health.next = _held(project, seat).at.isoformat(timespec="milliseconds")
-            _sleep(_TURN)
+            due = _held(project, seat)
+            health.next = due.at.isoformat(timespec="milliseconds")
+            _sleep(_pause(due, retries))
 
 
 def _turn(
@@ -164,10 +165,10 @@ def _turn(
     if due.is_due and retries.may(due.now):
         try:
             found = _check(project, reporter, due)
-        except MlpipesError as error:
+        except Exception as error:  # noqa: BLE001  an unexpected one must not end the watcher
             _held(project, seat)
             retries.failed(due.now)
-            health.problem = f"no check was made: {error.lines()[0]}"
+            health.problem = f"no check was made: {one_line(error)}"
             reporter.warn(f"{health.problem}; trying again in {words(retries.wait)}")
         else:
             retries.worked()
@@ -225,6 +226,13 @@ def _database(project: ProjectFolder) -> str:
 def _name(project: ProjectFolder) -> str:
     serving = project.config.serving
     return f"{project.config.project}/{serving.model or 'the only model'}@{serving.alias}"
+
+
+def _pause(due: Due, retries: _Retries) -> float:
+    """Return the seconds until the next look: until a check can be made, at most those of one turn."""
+    if due.is_due:  # while a model was trained again, or since the last check could not be made
+        return 0.0 if retries.may(due.now) else _TURN
+    return min(_TURN, (due.at - due.now).total_seconds())
 
 
 def _sleep(seconds: float) -> None:

@@ -65,9 +65,11 @@ def permutation_test(
     order = np.argsort(-observed, kind="stable")
     limit = observed[order] - 1e-6  # sums of 32 bits: equal counts give equal statistics
     total, drawn = draws_for(alpha), 0
+    by_tail = alpha * (1 + total) < _BEYOND / 2  # more draws would be needed than are affordable
+    most = _DEEP if by_tail else 2 * alpha * (1 + total) - 1  # draws that reach what may be significant
     reached = np.zeros(observed.size)
     largest: list[NDArray[np.float64]] = []
-    while drawn < total and (not drawn or reached[0] + 1 <= 2 * alpha * (total + 1)):
+    while drawn < total and reached[0] <= most:
         number = min(_AT_ONCE, total - drawn)
         sums = _labels(number, units, rng) @ table
         ranked = statistics(sums.astype(np.float64))[:, order]
@@ -77,7 +79,7 @@ def permutation_test(
         drawn += number
     found = (1 + reached) / (1 + drawn)
     maxima = np.concatenate(largest)
-    if drawn == total and alpha * (1 + drawn) < _BEYOND / 2:  # more draws would be needed than are affordable
+    if by_tail and drawn == total:
         found = np.minimum(found, tail(maxima, observed[order]))
     p = np.empty(observed.size)
     p[order] = np.minimum(np.maximum.accumulate(found), 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.metric_catalog import BY_TASK, Task
+from mlpipes_cli.monitoring import wording
 from mlpipes_cli.monitoring.performance_results import Estimate, MetricCheck, PerformanceCheck, SegmentCheck
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def verdict(
     """Return the finding as one sentence."""
     decays = ""
     if decay and decay["alarm"]:
-        decays = f"decay over {-int(decay['since'])} checks, {decay['lost']:.0%} of the skill is lost"
+        checks = wording.count(-int(decay["since"]), "check")
+        decays = f"decay over {checks}, {decay['lost']:.0%} of the skill is lost"
     if check is None or check.live is None:
         why = check.note if check is not None and rows else "no ground truth yet"
         guess = "" if estimate is None else f"; {_span(estimate.value, estimate.interval)} by estimate"

@@ -13,27 +13,58 @@ from mlpipes_cli.monitoring.report.charts import Point, Scale
 Check = Mapping[str, Any]
 
 
-def section(checks: Sequence[Check], promotions: Sequence[Mapping[str, Any]]) -> str:
+def section(
+    checks: Sequence[Check],
+    promotions: Sequence[Mapping[str, Any]] | None,
+    retrainings: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the section; nothing for fewer than two checks.
 
     Args:
         checks: Documents of checks of one model, in any order.
-        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``.
+        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``; None if
+            only the checks tell, by their versions.
+        retrainings: When the model was trained again: ``at`` (ISO 8601), ``cause``, ``outcome``.
     """
     ordered = sorted(checks, key=lambda check: _seconds(check["checked_at"]))
     if len(ordered) < 2:
         return ""
     marks = [
         (_seconds(one["at"]), f"version {one['version']} took {plain(str(one['alias']))}, {_day(one['at'])}")
-        for one in promotions
+        for one in (_of_checks(ordered) if promotions is None else promotions)
     ]
+    marks += [
+        (
+            _seconds(one["at"]),
+            f"retraining ({plain(str(one['cause']))}): {plain(str(one['outcome'] or 'no end yet'))},"
+            f" {_day(one['at'])}",
+        )
+        for one in retrainings
+    ]
+    marks.sort()
     span = f"<span>{_day(ordered[0]['checked_at'])}</span><span>{_day(ordered[-1]['checked_at'])}</span>"
     parts = [_largest(ordered, marks, span), _scores(ordered, marks, span), _metric(ordered, marks, span)]
     told = "".join(f"<li>{said}</li>" for at, said in marks if at >= _seconds(ordered[0]["checked_at"]))
     listed = (
-        f'<details><summary>promotions</summary><ul class="attention">{told}</ul></details>' if told else ""
+        f'<details><summary>promotions and retrainings</summary><ul class="attention">{told}</ul></details>'
+        if told
+        else ""
     )
     return f'<h2 id="history">Over time</h2>\n{"".join(parts)}{listed}'
+
+
+def _of_checks(checks: Sequence[Check]) -> list[Mapping[str, Any]]:
+    """Return the promotions that checks of an alias show, at the first check of each new version."""
+    found: list[Mapping[str, Any]] = []
+    present: dict[str, int] = {}
+    for check in checks:
+        alias, version = check.get("alias"), check["version"]
+        if alias is None:
+            continue
+        if present.get(alias, version) != version:
+            found.append({"at": check["checked_at"], "version": version, "alias": alias})
+        present[alias] = version
+    return found
 
 
 def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:

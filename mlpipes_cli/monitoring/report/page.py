@@ -16,6 +16,8 @@ _LEGEND = (
     '<p class="legend"><span class="reference"></span> reference'
     ' <span class="current"></span> current rows</p>'
 )
+_NAMED = 5  # changed columns that the line of a window names
+_SHOWN = 300  # columns with a card, so that the page stays below a megabyte
 _OPEN = 40  # cards of columns without a change that stand open; the page stays readable with more
 
 
@@ -23,23 +25,26 @@ def page(
     result: Mapping[str, Any],
     *,
     earlier: Sequence[Mapping[str, Any]] = (),
-    promotions: Sequence[Mapping[str, Any]] = (),
+    promotions: Sequence[Mapping[str, Any]] | None = None,
+    retrainings: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the report of a check as one HTML document that loads nothing and runs no script.
 
     Args:
         result: What ``mlpipes monitor --json`` prints.
         earlier: The same documents of earlier checks of the model, in any order.
-        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``.
+        promotions: When which version took an alias: ``at`` (ISO 8601), ``version`` and ``alias``; None if
+            only the checks tell, by their versions.
+        retrainings: When the model was trained again: ``at`` (ISO 8601), ``cause``, ``outcome``.
     """
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     title = _title(result)
     body = (
         f"<header><h1>{title}</h1><small>{_window(result)}</small>"
         f'<p class="verdict {_state(result)}">{plain(result["verdict"], 600)}</p></header>\n<main>\n'
-        f"{_facts(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
+        f"{_facts(result)}{_windows(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
         f"{_predictions(result)}{performance.section(result.get('performance'))}"
-        f"{history.section([result, *earlier], promotions)}</main>"
+        f"{history.section([result, *earlier], promotions, retrainings)}</main>"
     )
     return document(title, COMMAND, body, style)
 
@@ -81,6 +86,23 @@ def _facts(result: Mapping[str, Any]) -> str:
     return f'<dl class="facts">{listed}</dl>\n'
 
 
+def _windows(result: Mapping[str, Any]) -> str:
+    """Return a line for each window of a scheduled check; nothing where there is one window."""
+    windows = result.get("windows") or []
+    if not windows:
+        return ""
+    lines = "".join(
+        f"<tr{' class=worse' if one['alarm'] else ''}><th scope=row>{one['periods']} times"
+        f"{', shown below' if one['since'] == result['window'].get('since') else ''}</th>"
+        f"<td>{_moment(one['since'])}</td><td>{one['rows']:,}</td>"
+        f"<td>{'ALARM' if one['alarm'] else 'no alarm' if one['enough'] else 'too few rows'}</td>"
+        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in one['columns'][:_NAMED])}</td></tr>"
+        for one in windows
+    )
+    heads = ("times the set window", "since", "rows", "result", "changed")
+    return f'<h2 id="windows">Windows</h2>\n{performance.table(heads, lines)}'
+
+
 def _notes(result: Mapping[str, Any]) -> str:
     said = "".join(f"<li>{marked(note)}</li>" for note in result.get("notes") or [])
     return f'<ul class="attention">{said}</ul>\n' if said else ""
@@ -89,7 +111,7 @@ def _notes(result: Mapping[str, Any]) -> str:
 def _quality(result: Mapping[str, Any]) -> str:
     lines = [
         f'<li><a href="#c{position}"><bdi>{plain(one["name"])}</bdi></a>: {plain(fault["words"], 300)}</li>'
-        for position, one in enumerate(result["columns"])
+        for position, one in enumerate(result["columns"][:_SHOWN])
         for fault in one.get("quality") or []
     ]
     listed = f'<ul class="attention">{"".join(lines)}</ul>' if lines else '<p class="note">No faults.</p>'
@@ -97,11 +119,18 @@ def _quality(result: Mapping[str, Any]) -> str:
 
 
 def _columns(result: Mapping[str, Any]) -> str:
-    cards = [card(one, f"c{position}") for position, one in enumerate(result["columns"])]
+    columns = result["columns"]
+    cards = [card(one, f"c{position}") for position, one in enumerate(columns[:_SHOWN])]
     shown = f'<div class="cards">\n{"".join(cards[:_OPEN])}</div>\n'
     rest = cards[_OPEN:]
     folded = f'<div class="cards">\n{"".join(rest)}</div>'
     more = f"<details><summary>{len(rest)} more columns</summary>{folded}</details>\n"
+    if left := columns[_SHOWN:]:
+        changed = sum(bool(one["alarm"]) for one in left)
+        more += (
+            f'<p class="note">{len(left):,} more columns, of which {changed:,} changed, are not shown;'
+            " <code>mlpipes monitor --json</code> has them.</p>\n"
+        )
     return f'<h2 id="columns">Inputs, by effect</h2>\n{_LEGEND}\n{shown}{more if rest else ""}'
 
 

@@ -30,7 +30,7 @@ def _metrics(found: Mapping[str, Any]) -> str:
     deciding = found["metric"]
     names = sorted(found["metrics"], key=lambda name: name != deciding)
     lines = "".join(_metric(plain(name), found["metrics"][name]) for name in names)
-    return _table(("metric", "live", "95 % interval", "holdout", "p"), lines) if lines else ""
+    return table(("metric", "live", "95 % interval", "holdout", "p"), lines) if lines else ""
 
 
 def _metric(name: str, check: Mapping[str, Any]) -> str:
@@ -51,8 +51,8 @@ def _estimates(estimates: Mapping[str, Mapping[str, Any]]) -> str:
         for name, one in estimates.items()
     )
     method = plain(str(next(iter(estimates.values()))["method"]), 300)
-    table = _table(("metric", "estimate", "95 % interval", "rows"), lines)
-    return f'<h3>Estimated from scores, without ground truth</h3>\n<p class="note">{method}</p>{table}'
+    shown = table(("metric", "estimate", "95 % interval", "rows"), lines)
+    return f'<h3>Estimated from scores, without ground truth</h3>\n<p class="note">{method}</p>{shown}'
 
 
 def _segments(found: Mapping[str, Any]) -> str:
@@ -65,14 +65,15 @@ def _segments(found: Mapping[str, Any]) -> str:
         )
         for one in segments
     )
-    table = _table(("segment", "live", "95 % interval", "holdout", "p"), lines)
-    return f"<h3>{plain(found['metric'])} by segment</h3>\n{table}"
+    shown = table(("segment", "live", "95 % interval", "holdout", "p"), lines)
+    return f"<h3>{plain(found['metric'])} by segment</h3>\n{shown}"
 
 
-def _table(heads: Sequence[str], lines: str) -> str:
+def table(heads: Sequence[str], lines: str) -> str:
+    """Return a table with these heads and rows, which are HTML."""
     row = "".join(f"<th scope=col>{head}</th>" for head in heads)
-    table = f'<table class="metrics"><thead><tr>{row}</tr></thead><tbody>{lines}</tbody></table>'
-    return f'<div class="card">{table}</div>\n'
+    made = f'<table class="metrics"><thead><tr>{row}</tr></thead><tbody>{lines}</tbody></table>'
+    return f'<div class="card">{made}</div>\n'
 
 
 def _figure(value: float | None) -> str:

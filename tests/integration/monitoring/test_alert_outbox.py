@@ -28,14 +28,15 @@ from mlpipes_cli.server.predictions.uuid7 import uuid7
 START, DAY = datetime(2026, 3, 1, 12, tzinfo=UTC), timedelta(days=1)
 
 
-def add(url: str, day: float, what: str, *channels: str, version: int = 3) -> str:
+def add(url: str, day: float, what: str, *channels: str, version: int = 3, alias: str | None = None) -> str:
     """Store a check that found an ``alarm``, ``calm``, or too ``few`` rows; the identifier."""
     made = NewCheck(
-        id=UUID(str(uuid7())), checked_at=START + day * DAY, model="loans", version=version, alias=None,
+        id=UUID(str(uuid7())), checked_at=START + day * DAY, model="loans", version=version, alias=alias,
         since=None, until=START + day * DAY, rows=500, alarm=what == "alarm", enough=what != "few",
         alpha=0.05, cause="manual", actor="ana@desk", seconds=1.0, result={},
     )  # fmt: skip
     message = {"kind": what, "model": "loans", "version": version, "checked_at": made.checked_at.isoformat()}
+    message["alias"] = alias
     alert = NewAlert(channels or ("team",), message | {"text": f"{what} on day {day}"})
     PostgresCheckStore(url).add(made, timedelta(days=3650), alert)
     return str(made.id)
@@ -69,6 +70,19 @@ def test_one_event_when_an_alarm_begins_and_one_when_it_ends(url: str) -> None:
     assert events(url) == [(f"alarm:{first}", "team"), (f"calm:{first}", "team")]
     second = add(url, 6, "alarm")
     add(url, 5.5, "calm")  # older than the alarm that is known
+    assert events(url)[2:] == [(f"alarm:{second}", "team")]
+
+
+def test_the_version_that_takes_the_alias_ends_the_alarm(url: str) -> None:
+    """And the alarm of a version to which the alias goes back is a new one."""
+    first = add(url, 1, "alarm", alias="production")
+    add(url, 2, "calm", version=4, alias="staging")
+    add(url, 3, "few", version=4, alias="production")
+    assert events(url) == [(f"alarm:{first}", "team")]
+    for day in (4, 5):
+        add(url, day, "calm", version=4, alias="production")
+    assert events(url)[1:] == [(f"calm:{first}", "team")]
+    second = add(url, 6, "alarm", alias="production")
     assert events(url)[2:] == [(f"alarm:{second}", "team")]
 
 

@@ -79,8 +79,8 @@ MISTAKES = {
         "mlpipes.yaml:13: monitoring -> window: expected a time such as 30m, 12h, 7d or 2w, got 1",
     ),
     "a schedule of minutes": (
-        GOOD + "monitoring: {schedule: 5m}\n",
-        "mlpipes.yaml:13: monitoring -> schedule: 5m: use a time from 10m to 3650d",
+        GOOD + "monitoring: {schedule: 5s}\n",
+        "mlpipes.yaml:13: monitoring -> schedule: 5s: use a time from 10s to 3650d",
     ),
     "an effect in percent": (
         GOOD + "monitoring: {columns: {Amount: {min_effect: 20}}}\n",

@@ -156,3 +156,17 @@ def test_the_tail_goes_on_where_draws_end() -> None:
     found = tail(largest, np.array([0.0, np.log(7e6)]))
     assert found[0] == 1 and found[1] == pytest.approx(1e-6, rel=0.6)
     assert draws_for(0.05) == 999 and draws_for(1 / 1095) == 10949 and draws_for(1e-9) == 19999
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 2e-5, 1e-6])
+def test_a_change_is_found_at_every_level_however_often_checks_are_made(alpha: float) -> None:
+    """Checks every ten minutes have a level of 3e-6 each, with one false alarm in a year."""
+    random = np.random.default_rng(7)
+    before = pd.DataFrame({"a": random.normal(size=600), "b": random.normal(size=600)})
+    now = pd.DataFrame({"a": random.normal(size=300), "b": random.normal(size=300)})
+    same = compare(before, now, Options(alpha=alpha, joint=False))
+    moved = compare(before, now.assign(a=now["a"] + 2), Options(alpha=alpha, joint=False))
+    assert (same.alarm, moved.alarm) == (False, True)
+    by_name = {column.name: column for column in moved.columns}
+    assert by_name["a"].p is not None and by_name["a"].p <= alpha
+    assert by_name["b"].p is not None and by_name["b"].p > 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mlpipes_cli.errors import MlpipesError
@@ -22,7 +23,12 @@ def test_a_hook_that_fails_is_one_warning_and_the_next_one_is_called() -> None:
     def fails(*_: Any) -> None:
         raise MlpipesError("the training failed", "see its log")
 
+    def raises(*_: Any) -> None:
+        raise ValueError("could not convert '4711'")
+
     reporter: Any = _Reporter()
-    after_check.run(None, reporter, None, [fails, lambda *given: called.append(given)])  # type: ignore[arg-type]
+    after_check.run(None, reporter, None, [fails, raises, lambda *given: called.append(given)])  # type: ignore[arg-type]
     assert called == [(None, reporter, None)]
-    assert reporter.warnings == [MlpipesError("the training failed", "see its log").lines()[0]]
+    expected, unexpected = reporter.warnings
+    assert expected == MlpipesError("the training failed", "see its log").lines()[0]
+    assert re.fullmatch(r"unexpected ValueError at test_after_check\.py:\d+", unexpected)

@@ -147,3 +147,18 @@ def test_the_report_of_two_files(nowhere: Cli) -> None:
     assert "is not a page of `mlpipes monitor`" in refused.err
     found = mlpipes.monitor(left, right, output=nowhere.cwd / "report.html")
     assert found.report == str(nowhere.cwd / "report.html")
+
+
+def test_texts_in_a_column_of_numbers_are_faults_of_the_data(nowhere: Cli) -> None:
+    random = np.random.default_rng(5)
+    numbers = pd.DataFrame({"a": random.normal(size=300).round(3), "b": random.normal(size=300).round(3)})
+    numbers.to_csv(nowhere.cwd / "numbers.csv", index=False)
+    texts = numbers.astype({"a": object})
+    texts.iloc[:4, 0] = "unknown"
+    for name, frame, alarm in (("some", texts, False), ("all", texts.assign(a="unknown"), True)):
+        frame.to_csv(nowhere.cwd / f"{name}.csv", index=False)
+        found = nowhere("monitor", "--reference", "numbers.csv", "--current", f"{name}.csv", "--json").json
+        a = next(one for one in found["columns"] if one["name"] == "a")
+        number = 4 if name == "some" else 300
+        assert (a["kind"], found["alarm"]) == ("number", alarm)
+        assert any(str(number) in fault["words"] for fault in a["quality"]), a["quality"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pandas as pd
+import pytest
+from picture_help import png
 
 from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.pictures import statistics_of
 from mlpipes_cli.lifecycle.monitoring.frames import Gathered, typed
 from mlpipes_cli.ports.monitoring import WindowRow
 from mlpipes_cli.server.models.signature import InputColumn
@@ -47,3 +51,16 @@ def test_what_does_not_fit_becomes_missing_and_is_counted() -> None:
     assert frame["visits"].isna().to_numpy().nonzero()[0].tolist() == [49, 50]
     assert frame["visits"][31] == 0.5
     assert frame["amount"][8] == 8.0 and len(frame) == 51
+
+
+def test_a_served_image_has_the_statistics_of_its_file() -> None:
+    """Requests and the stored predictions have images as Base64, the reference as bytes."""
+    files = [png(10), png(200)]
+    columns = (InputColumn("image", "binary", True),)
+    served = Gathered(columns)
+    rows = [json.dumps({"image": base64.b64encode(file).decode()}) for file in files]
+    served.take([[WindowRow(row, "1", None, False) for row in rows]])
+    frame, misfits = typed(served.frame(), columns, Formats())
+    found = [statistics_of(value) for value in frame["image"]]
+    assert misfits == {} and found == [statistics_of(file) for file in files]
+    assert found[0] is not None and found[0][2] == pytest.approx(10 / 255)

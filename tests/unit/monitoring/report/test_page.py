@@ -131,6 +131,7 @@ def test_performance_and_its_history() -> None:
             {"at": "2026-11-02T00:00:00Z", "version": 3, "alias": "production"},
             {"at": "2026-10-01T00:00:00Z", "version": 2, "alias": "production"},
         ],
+        retrainings=[{"at": "2026-11-01T18:00:00Z", "cause": "performance", "outcome": "promoted"}],
     )
     words = " ".join(Seen(text).words)
     assert "400 of 1,000 predictions have a ground truth; 380 caller ids" in words
@@ -139,9 +140,36 @@ def test_performance_and_its_history() -> None:
     chart = text[text.index("Live ks") :]
     heights = [float(one) for one in re.findall(r'cy="([\d.]+)"', chart)]
     assert heights[0] < heights[1] < heights[2], "a lower metric lies lower"
-    assert chart.count('<path class="mark"') == 1, "one promotion lies in the time that is shown"
+    assert chart.count('<path class="mark"') == 2, (
+        "a promotion and a retraining lie in the time that is shown"
+    )
+    assert "retraining (performance): promoted, 2026-11-01 18:00" in words
     assert chart.count('<circle class="alarm"') == 1
     assert "version 3 took production, 2026-11-02 00:00" in words
+
+
+def test_every_window_of_a_scheduled_check_and_promotions_that_only_the_checks_show() -> None:
+    window = {"until": None, "alpha": 0.01, "verdict": "", "rows": 300}
+    windows = [
+        window | {"periods": 1, "since": "2026-11-27T06:00:00+00:00", "alarm": True, "enough": True,
+                  "columns": [ATTACK, "income"]},
+        window | {"periods": 7, "since": "2026-11-21T06:00:00+00:00", "alarm": False, "enough": True,
+                  "columns": []},
+        window | {"periods": 28, "since": "2026-10-31T06:00:00+00:00", "alarm": False, "enough": False,
+                  "columns": []},
+    ]  # fmt: skip
+    shown = {"since": windows[0]["since"], "first": None, "last": None}
+    newest = document_of(28, windows=windows, window=shown, alias="production", version=4)
+    earlier = [document_of(day, alias="production", version=3) for day in (26, 27)]
+    other = document_of(25, alias="staging", version=4)
+    text = page(newest, earlier=[*earlier, other])
+    assert "<script" not in text
+    words = " ".join(Seen(text).words)
+    part = words[words.index("times the set window") : words.index("Data quality")]
+    assert "1 times, shown below 2026-11-27 06:00 UTC 300 ALARM" in part and part.count("shown below") == 1
+    assert "7 times 2026-11-21 06:00 UTC 300 no alarm" in part
+    assert "28 times 2026-10-31 06:00 UTC 300 too few rows" in part
+    assert "version 4 took production, 2026-11-28 06:00" in words and "took staging" not in words
 
 
 def test_too_few_rows_and_two_files() -> None:
@@ -154,6 +182,17 @@ def test_too_few_rows_and_two_files() -> None:
     text = page(json.loads(json.dumps(found | told)))
     assert "<h1>b.csv compared with a.csv</h1>" in text
     assert 'class="verdict unknown"' in text and "too few rows" in text
+
+
+def test_of_very_many_columns_those_that_changed_most_are_shown() -> None:
+    document = document_of()
+    one = document["columns"][0]
+    document["columns"] = [{**one, "name": f"c{n}", "alarm": n < 400} for n in range(10_000)]
+    text = page(document)
+    assert len(text) < 1_000_000
+    words = " ".join(Seen(text).words)
+    assert "9,700 more columns, of which 100 changed, are not shown" in words
+    assert "c299" in words and "c300 " not in words
 
 
 def test_a_hundred_columns_stay_below_a_megabyte() -> None:
