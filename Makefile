@@ -3,6 +3,7 @@ PYTHON ?= python3
 DEMO ?= demo-project
 ARGS ?=
 WORKERS ?= 2
+LINT ?= lint
 BOOT = $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ demo: ## the whole story on real data, leaving the stack running; `.venv/bin/mlp
 check: lint ## at every change, under 3 minutes: style, types, layers, and the unit tests that are not slow
 	@$(BOOT) --dev -- python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" tests/unit $(ARGS)
 
-test: lint ## all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
+test: $(LINT) ## lint, then all tests; ARGS="tests/unit -k name" picks some, WORKERS=0 runs them one by one
 	@$(BOOT) --dev -- python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(ARGS)
 
 lint: ## style, types, layers, words

@@ -16,7 +16,7 @@ SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_api_in_containers.py": 470,
     "integration/embedded/test_repair.py": 175,
-    "e2e/test_story_on_docker.py": 155,
+    "e2e/test_story_on_docker.py": 85,
     "integration/carrying/test_backup_and_restore.py": 155,
     "integration/training/test_ray.py": 140,
     "integration/training/test_results.py": 140,
