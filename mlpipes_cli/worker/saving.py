@@ -102,8 +102,20 @@ def metadata(
 
 def _types(prepared: Prepared) -> dict[str, str]:
     """Return the types that callers send where MLflow's casts require another type in the signature."""
-    moments = [name for name in prepared.feature_names if prepared.frame[name].dtype.kind == "M"]
-    return dict.fromkeys(prepared.booleans, "boolean") | dict.fromkeys(moments, "datetime")
+    features = prepared.X(prepared.train)
+    texts = [name for name in features.columns if name not in prepared.images and _is_text(features[name])]
+    moments = [name for name in features.columns if features[name].dtype.kind == "M"]
+    return (
+        dict.fromkeys((name for name in texts if features[name].isna().any()), "string")
+        | dict.fromkeys(prepared.booleans, "boolean")
+        | dict.fromkeys(moments, "datetime")
+    )
+
+
+def _is_text(values: pd.Series) -> bool:
+    import pandas as pd
+
+    return isinstance(values.dtype, (pd.StringDtype, pd.CategoricalDtype)) or values.dtype.kind == "O"
 
 
 def own_modules(folders: Sequence[str]) -> list[ModuleType]:
@@ -149,21 +161,21 @@ def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
 
 
 def _signature(fitted: Fitted, training: Training, prepared: Prepared) -> Any:
-    """Return the signature that MLflow infers, with dates and times as any type.
+    """Return the signature that MLflow infers, with dates and times, and texts with gaps, as any type.
 
-    MLflow would interpret numbers as nanoseconds and guess what ``01/06/2024`` is, so the signature makes it
-    leave them alone.
+    MLflow would interpret numbers as nanoseconds, guess what ``01/06/2024`` is, and turn a missing text in
+    ``inputs`` and ``instances`` into the text ``None``, so the signature makes it leave them alone.
     """
     from mlflow.models import infer_signature
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
 
     found = infer_signature(_digest(training.X), fitted.model.predict(training.X.head(EXAMPLE_ROWS)))
-    moments = {name for name, kind in _types(prepared).items() if kind == "datetime"}
-    if moments:
+    as_sent = {name for name, kind in _types(prepared).items() if kind in ("datetime", "string")}
+    if as_sent:
         found.inputs = Schema(
             [
-                ColSpec(AnyType(), spec.name, spec.required) if spec.name in moments else spec
+                ColSpec(AnyType(), spec.name, spec.required) if spec.name in as_sent else spec
                 for spec in found.inputs.inputs
             ]
         )
