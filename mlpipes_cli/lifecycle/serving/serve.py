@@ -52,7 +52,9 @@ def run(plan: ServingPlan, reporter: Reporter) -> int:
     with _port(plan, reporter) as port:
         reporter.detail(f"loading {plan.title}")
         with _announced(plan, port, reporter):
-            return api.serve(plan, port) if plan.engine == "api" else mlflow_engine.serve(plan, port, python)
+            if plan.engine == "api":
+                return api.serve(plan, port)
+            return mlflow_engine.serve(plan, port, reporter, python)
 
 
 def detach(plan: ServingPlan, reporter: Reporter) -> Served:
