@@ -163,8 +163,12 @@ def _jobs(jobs: Jobs, project: ProjectFolder) -> dict[str, Any]:
 
 
 def _watch_schedule(between: timedelta) -> str:
-    """Return how often it is asked whether a check is due: at least four times for each check."""
-    return "7 * * * *" if between >= timedelta(hours=4) else "*/15 * * * *"
+    """Return how often it is asked whether a check is due: four times for each check, at most every minute."""
+    if between >= timedelta(hours=4):
+        return "7 * * * *"
+    minutes = between / timedelta(minutes=4)
+    step = next((step for step in (15, 10, 5, 2) if step <= minutes), 1)
+    return f"*/{step} * * * *"
 
 
 def _cluster_file(project: ProjectFolder) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from conftest import Cli, Result
+
+from mlpipes_cli.lifecycle.export.kubernetes import values
 
 SMALL = 'project: credit\nkubernetes: {image: "registry.example/team/credit:3"}\n'
 DIGEST = f"sha256:{'a' * 64}"
@@ -279,3 +282,16 @@ def test_mistakes_are_one_line(cli: Cli, settings: str, more: tuple[str, ...], w
     assert refused.code == 2
     assert words in refused.err
     assert not (cli.cwd / "kubernetes").exists()
+
+
+@pytest.mark.parametrize(
+    ("between", "schedule"),
+    [
+        (timedelta(days=1), "7 * * * *"),
+        (timedelta(hours=1), "*/15 * * * *"),
+        (timedelta(minutes=30), "*/5 * * * *"),
+        (timedelta(seconds=10), "*/1 * * * *"),
+    ],
+)
+def test_the_watcher_is_started_often_enough_for_the_schedule(between: timedelta, schedule: str) -> None:
+    assert values._watch_schedule(between) == schedule
