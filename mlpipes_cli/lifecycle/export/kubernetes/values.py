@@ -163,7 +163,7 @@ def _jobs(jobs: Jobs, project: ProjectFolder) -> dict[str, Any]:
 
 
 def _watch_schedule(between: timedelta) -> str:
-    """Return how often it is asked whether a check is due: four times for each check, at most every minute."""
+    """Return how often it is asked whether a check is due: four times for each, at most every minute."""
     if between >= timedelta(hours=4):
         return "7 * * * *"
     minutes = between / timedelta(minutes=4)
