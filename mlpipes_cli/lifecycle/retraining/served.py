@@ -55,7 +55,7 @@ class TodaysRows:
 
         base, notes = known.prepared, list(known.notes)
         if base.images:
-            notes.append("served images are not kept, so only the rows of the source are trained on")
+            notes.append("served images are not trained on, only the rows of the source")
             served = ServedFrame(base.frame.iloc[:0], ())
         else:
             formats = Formats.of_model({"task": base.task, READING: dict(known.reading)})
