@@ -179,14 +179,13 @@ def test_a_lost_node_changes_nothing_and_the_numbers_are_those_of_local_training
         assert run["intervals"] == far[run["name"]]["intervals"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_stopping_leaves_nothing_on_the_nodes(
-    ray_lab: Any, cluster: RayCluster, until: Callable[..., Any], number: int
+def test_a_killed_training_leaves_nothing_on_the_nodes(
+    ray_lab: Any, cluster: RayCluster, until: Callable[..., Any]
 ) -> None:
     ray_lab.write([SLOW], executor={"ray": cluster.address})
     process = ray_lab.start("--force")
     await_or_tell(lambda: len(alive(ray_lab.folder)) == 2, process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGKILL)
     process.communicate(timeout=100)
     until(lambda: alive(ray_lab.folder) == [], 100)
 
