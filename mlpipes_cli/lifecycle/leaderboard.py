@@ -143,7 +143,7 @@ def leaderboard(
     metric = _metric(newest, metric)
     model = newest.tags.get(mlflow_tags.MODEL_NAME, newest.experiment)
     results = [from_record(run, cached=False) for run in previous_sessions.newest_each(same)]
-    held = _registered(registry, model)
+    held = registered(registry, model)
     entries = [
         LeaderboardEntry(result, *held.get(result.run_id or "", ((), None)))
         for result in ranked(results, metric)
@@ -236,8 +236,8 @@ def _metric(run: RunRecord, asked: str | None) -> str:
     return asked
 
 
-def _registered(registry: Registry, model: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
-    """Return the aliases and the version of each run that is in the registry."""
+def registered(registry: Registry, model: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
+    """Return the aliases and the version of each run of the model that is in the registry."""
     found = registry.model(model)
     held: dict[str, tuple[tuple[str, ...], int | None]] = {}
     for version in reversed(found.versions if found else ()):  # the newest last, so that it is kept

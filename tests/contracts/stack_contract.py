@@ -111,7 +111,7 @@ class StackContract:
         owners = f"select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname !~ {others}"
         assert sorted(query(cli, root, owners)) == [
             ("clean_data", "mlpipes"), ("monitoring", "mlpipes"),
-            ("raw_data", "mlpipes"), ("serving", "mlpipes"),
+            ("pipelines", "mlpipes"), ("raw_data", "mlpipes"), ("serving", "mlpipes"),
         ]  # fmt: skip
         assert query(cli, root, "select rolsuper, rolcreatedb from pg_roles where rolname = 'mlpipes'") == [
             (False, False)

@@ -436,10 +436,10 @@ def stack(base: Path) -> Iterator[Stack]:
     signing_help.give(root)
     made.up()
     try:
-        code = "import sys; sys.path.insert(0, sys.argv[1]); "
+        code = "import sys; sys.path[:0] = sys.argv[1:]; "
         code += "import reliability_help; reliability_help.register()"
         environment = os.environ | dict(made.environment) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-        command = [sys.executable, "-c", code, str(HELPERS)]
+        command = [sys.executable, "-c", code, str(HELPERS), str(HELPERS.parent)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
         yield made

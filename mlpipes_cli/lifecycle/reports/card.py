@@ -127,7 +127,7 @@ def collect(
         Refused: There is no run to pick: all were rolled back.
         MlpipesError: The stack is down, or nothing was trained.
     """
-    from mlpipes_cli.lifecycle.leaderboard import leaderboard
+    from mlpipes_cli.lifecycle.leaderboard import leaderboard, registered
     from mlpipes_cli.lifecycle.promotion.promote import promote
 
     verdict = promote(project, request, reporter, dry_run=True)
@@ -141,12 +141,12 @@ def collect(
         board = leaderboard(project, experiment=run.experiment, metric=verdict.metric, holdout=holdout)
         plots = _plots(archive, run)
         data = _data(archive, run)
-    own = [entry for entry in board.entries if entry.result.run_id == run.run_id]
+    aliases, version = registered(stack.registry, verdict.model).get(run.run_id, ((), verdict.to_version))
     champion = verdict.incumbent.run_id if verdict.incumbent else ""
     card = ModelCard(
         model=verdict.model,
-        version=own[0].version if own else verdict.to_version,
-        aliases=own[0].aliases if own else (),
+        version=version,
+        aliases=aliases,
         experiment=run.experiment,
         candidate=run.name,
         run_id=run.run_id,

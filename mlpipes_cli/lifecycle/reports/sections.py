@@ -99,11 +99,11 @@ def metrics(card: ModelCard) -> Table:
 
 
 def leaderboard(card: ModelCard) -> Table:
-    """Return the candidates on the same holdout, the best first."""
+    """Return the newest run of each candidate on the same holdout, the best first; its own is bold."""
     board = card.leaderboard
     metric = board["metric"]
     rows = [_entry(run, metric) for run in board["runs"]]
-    own = [position for position, run in enumerate(board["runs"]) if run["run_id"] == card.run_id]
+    own = [position for position, run in enumerate(board["runs"]) if run["name"] == card.candidate]
     heads = ("candidate", metric, "95 % interval", "seconds", "status", "version")
     return Table(heads, rows, frozenset({1, 2, 3}), own[0] if own else None)
 

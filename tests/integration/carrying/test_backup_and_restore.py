@@ -409,9 +409,10 @@ def test_killed_at_any_moment_and_run_again(filled: Filled, moment: str) -> None
 
 def test_what_was_written_over_is_put_back_by_the_next_backup(filled: Filled, tmp_path: Path) -> None:
     before = change(filled)
+    aside = filled.root / ".mlpipes" / "replacing-embedded"
     child = filled.cli.start("restore", filled.backup, "--yes")
     try:
-        until(lambda: KILLS["one put aside"](filled.root, 0) or child.poll() is not None, 60)
+        until(lambda: any(aside.glob("*.kept")) or child.poll() is not None, 60)
     finally:
         child.send_signal(signal.SIGKILL)
         child.communicate()
