@@ -13,7 +13,7 @@ from mlpipes_cli.config.dataset.checks import Check, Columns
 from mlpipes_cli.config.dataset.columns import ColumnConfig
 from mlpipes_cli.config.dataset.split import DatasetSplit
 from mlpipes_cli.config.dataset.steps import Step
-from mlpipes_cli.config.experiment import Column, Word
+from mlpipes_cli.config.experiment import Column, HeaderSetting, Word
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
@@ -63,6 +63,7 @@ class DatasetConfig(Strict):
     separator: Character | None = Field(
         default=None, description="The separator between the fields of a CSV file."
     )
+    header: HeaderSetting = None
     quote: Character | None = Field(
         default=None, description="The character that quotes fields of a CSV file."
     )

@@ -99,7 +99,7 @@ def predict(
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = readers.open_table(file, len(scorer.columns))
+        source = readers.open_table(file, len(scorer.columns), scorer.formats.header)
         if source.rows == 0:
             raise _no_rows(file)
         source = raw_names.renamed(file, source, scorer, reporter)
@@ -143,6 +143,7 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Re
     similar = [(one.name, others[_letters(one.name)]) for one in absent if _letters(one.name) in others]
     missing = [column.name for column in absent if column.required] or [name for name, _ in similar]
     if missing:
+        readers.check_names(file)
         word, it = ("column", "it") if len(missing) == 1 else ("columns", "them")
         hint = f"model {scorer.model!r} needs {it}"
         if similar:

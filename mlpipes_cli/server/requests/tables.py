@@ -140,7 +140,7 @@ def of_cells(body: bytes) -> pd.DataFrame:
     """
     try:
         text = body.decode("utf-8-sig")
-        header = header_of(io.BytesIO(body), ",", rows_needed=False)
+        header = header_of(io.BytesIO(body), ",", rows_needed=False, judge=False)
         _check_bytes(body)
         # By default pandas takes the first fields of longer lines as an index, and shifts the others.
         kind = object if len(body) <= _SMALL else str
