@@ -4,8 +4,8 @@
 
 Starts a stack of its own (runtime embedded) in a temporary folder, and removes it. Each round trains from the
 version for the first time, from it again, and from the file, in turns; the time is that from the start of the
-command to the call of the function that is trained. Prints the medians, and those of each round's ratios; and the
-same of the processor time of the whole command and of PostgreSQL, which other work on the machine changes less.
+command to the call of the function that is trained. Prints the medians, and those of each round's ratios; and
+the same of the processor time of the command and of PostgreSQL, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def mlpipes(folder: Path, *words: str) -> None:
 
 
 def used(folder: Path) -> float:
-    """Return the processor time of ended commands, and of PostgreSQL with its ended connections, in seconds."""
+    """Return the seconds of processor time of commands that have ended, and of PostgreSQL."""
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     server = (folder / ".mlpipes" / "postgres" / "postmaster.pid").read_text().split()[0]
     ticks = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
