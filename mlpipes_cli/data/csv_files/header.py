@@ -19,6 +19,7 @@ from mlpipes_cli.data.formats import Names
 from mlpipes_cli.data.readers.encodings import KINDS
 from mlpipes_cli.data.readers.opening import not_opened as not_opened
 from mlpipes_cli.data.readers.opening import open_text
+from mlpipes_cli.data.readers.unreadable import NoNames
 from mlpipes_cli.data.readers.unreadable import Unreadable as Unreadable
 
 _SEPARATORS = ",;\t|"
@@ -29,10 +30,6 @@ _DECIMAL = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _PAGES = (b"<!doctype", b"<html", b"<?xml")
 _LOOKED_AT = 50  # records from which the separator is inferred
 UNNAMED = "column_{}"  # the columns of a file without names, from 1
-_WAY_OUT = (
-    "add a line with the names, or set `header: false` (`data infer --no-header`) to read it as a row;"
-    " `header: true` keeps it as names"
-)
 csv.field_size_limit(2**31 - 1)  # a cell may hold an image as text; the library's own limit is 128 KiB
 
 
@@ -174,11 +171,13 @@ def _parse(
     if (told := _told(first, names)) is not None:
         return Header(told, separator, quote, in_file=False)
     columns = tuple(name if name else f"Unnamed: {at}" for at, name in enumerate(first))
-    below = list(islice(records, first_line.LOOKED_AT if names is None and judge else 1))
-    verdict = first_line.judged(first, [record for _, record in below]) if names is None and judge else NAMES
+    repeated = twice(columns)
+    judge = names is None and (judge or bool(repeated))
+    below = list(islice(records, first_line.LOOKED_AT if judge else 1))
+    verdict = first_line.judged(first, [record for _, record in below]) if judge else NAMES
     if verdict.is_row:
-        raise Unreadable(f"line 1 is a row and not the names of columns: {verdict.why}; {_WAY_OUT}")
-    if repeated := twice(columns):
+        raise NoNames(f"line 1 is a row and not the names of columns: {verdict.why}")
+    if repeated:
         raise Unreadable(f"duplicate column names: {', '.join(map(repr, repeated))}; rename them")
     number, second = below[0] if below else (0, [])
     if not second and rows_needed:

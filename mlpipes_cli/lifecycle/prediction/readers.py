@@ -13,6 +13,7 @@ from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.csv_files.header import OPENING, Unreadable, not_opened, read_header
 from mlpipes_cli.data.formats import Formats, Names
 from mlpipes_cli.data.readers import opening
+from mlpipes_cli.data.readers.unreadable import NoNames
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import bounds, json_table
 
@@ -334,4 +335,5 @@ def _unreadable(file: Path, error: BaseException) -> UsageError:
 
 
 def _refused(file: Path, error: Unreadable) -> UsageError:
-    return UsageError(f"{error.of(str(file))}", "correct the file")
+    said = f"{file}: {error}" if isinstance(error, NoNames) else error.of(str(file))
+    return UsageError(said, error.hint)

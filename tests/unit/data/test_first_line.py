@@ -93,7 +93,8 @@ def test_a_row_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
         with pytest.raises(Unreadable) as caught:
             door(file, None)
         assert str(caught.value).startswith(f"line 1 is a row and not the names of columns: {why}")
-        assert "`header: false`" in str(caught.value) and "\n" not in str(caught.value)
+        said = caught.value.of("t.csv")
+        assert "; add a line with the names, or set `header: false`" in said and "\n" not in said
     width = len(read_header(file, names=False).columns)
     for door in (train, load):
         frame = door(file, False).frame
