@@ -159,8 +159,10 @@ def check_names(file: Path) -> None:
     if _KINDS.get(opening.kind(file.name)) == "csv":
         try:
             read_header(file, rows_needed=False)
-        except Unreadable as error:
+        except NoNames as error:
             raise _refused(file, error) from None
+        except Unreadable:
+            return
 
 
 def _csv(file: Path, names: Names = None) -> Table:
