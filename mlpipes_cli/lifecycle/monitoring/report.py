@@ -61,7 +61,7 @@ class Report:
         """
         from mlpipes_cli.monitoring.report.page import page
 
-        document = page(jsonable(made), earlier=earlier, promotions=promotions, retrainings=retrainings)
+        document = page(jsonable(made), previous=earlier, promotions=promotions, retrainings=retrainings)
         output_files.write(self.output, document)
 
 
