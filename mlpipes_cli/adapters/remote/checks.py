@@ -55,7 +55,7 @@ def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
     )
 
 
-def faults(checks: Sequence[Check]) -> list[str]:
+def failures(checks: Sequence[Check]) -> list[str]:
     """Return one line for each fault."""
     return [
         f"{one.name}: {one.found}" + (f"; {one.fix}" if one.fix else "")

@@ -56,7 +56,7 @@ class RemoteRuntime:
             with reporter.task("checking the remote services") as task:
                 task.note(f"{addresses.mlflow}, {addresses.shown_database}")
                 found = checks.examine(addresses)
-            if wrong := checks.faults(found):
+            if wrong := checks.failures(found):
                 raise Several(wrong)
             for one in found:
                 if one.level == "warning" and "schemas" not in one.name:
