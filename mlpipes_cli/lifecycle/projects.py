@@ -79,7 +79,7 @@ def doctor_check() -> Check:
     for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
         with contextlib.suppress(MlpipesError):  # no engine answers: it has no stack that could be stopped
             machine = make()
-            gone += [one.id for one in machine.stacks() if machine.local and one.orphaned]
+            gone += [stack.id for stack in machine.stacks() if machine.local and stack.orphaned]
     if not gone:
         return Check("leftovers", "ok", "none")
     return Check(
@@ -111,7 +111,7 @@ def _found(reporter: Reporter) -> Sequence[tuple[AllStacks, FoundStack]]:
     for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
         try:
             machine = make()
-            found += [(machine, one) for one in machine.stacks()]
+            found += [(machine, stack) for stack in machine.stacks()]
         except MlpipesError as error:
             reporter.info(f"Docker's stacks are not listed: {error.reason}")
     return found

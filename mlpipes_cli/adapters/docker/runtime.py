@@ -162,7 +162,7 @@ class DockerRuntime:
         return self._row(operations.stack, service)
 
     def _row(self, stack: DockerStack, service: str) -> ServiceStatus:
-        return next(one for one in read_status(stack, self._names) if one.name == service)
+        return next(row for row in read_status(stack, self._names) if row.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
@@ -278,8 +278,16 @@ class DockerRuntime:
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
         stack, found = self._running(DATABASE, MLFLOW)
-        shown = [one for one in catalog.everything() if local or one.name in (DATABASE, MLFLOW)]
-        ports = {one.name: one.port(found[one.name].ports) for one in shown if one.name in found}
+        shown = [
+            definition
+            for definition in catalog.everything()
+            if local or definition.name in (DATABASE, MLFLOW)
+        ]
+        ports = {
+            definition.name: definition.port(found[definition.name].ports)
+            for definition in shown
+            if definition.name in found
+        }
         api = local.url() if local else None
         return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
 

@@ -47,7 +47,7 @@ class Reconciler(Generic[S]):
     def _until_ready(self) -> None:
         waiting = list(self.services)
         while waiting:
-            ready = {one.name for one in self.services if one.stage == "ready"}
+            ready = {service.name for service in self.services if service.stage == "ready"}
             for one in sorted(waiting, key=lambda one: not one.eager):  # they load while others are made
                 if one.stage in ("absent", "created") and (one.eager or one.needs <= ready):
                     self._start(one)
@@ -55,15 +55,17 @@ class Reconciler(Generic[S]):
                 if one.stage == "absent":
                     self.driver.create(one)
             self._note(waiting)
-            for one in self.services:
-                if one.stage == "ready" and not one.finished:
-                    self.driver.finish(one)
-                    one.finished = True
+            for service in self.services:
+                if service.stage == "ready" and not service.finished:
+                    self.driver.finish(service)
+                    service.finished = True
             for one in waiting:
                 if one.stage == "started" and one.needs <= ready:
                     self._check(one)
             before = len(waiting)
-            waiting = [one for one in self.services if one.stage != "ready" or not one.finished]
+            waiting = [
+                service for service in self.services if service.stage != "ready" or not service.finished
+            ]
             if len(waiting) == before:
                 time.sleep(_PAUSE)
 

@@ -76,7 +76,7 @@ def _runs(runs: list[CheckRun]) -> RenderableType | str:
         )
     )
     for run in runs:
-        failed = ", ".join(f"{one.check} ({one.wrong})" for one in run.results if not one.ok)
+        failed = ", ".join(f"{result.check} ({result.wrong})" for result in run.results if not result.ok)
         moment = run.checked_at.isoformat(timespec="seconds")[:19].replace("T", " ")
         table.add(moment, str(run.load), "ok" if run.ok else "failed", failed, run.actor)
     return table

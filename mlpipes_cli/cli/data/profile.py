@@ -53,9 +53,16 @@ def _shown(found: Profile) -> RenderableType:
         title=f"raw_data.{found.dataset}: {found.rows:,} rows, {len(found.columns)} columns",
         caption=f"wrote {found.path}",
     )  # fmt: skip
-    for one in found.columns:
-        missing = f"{100 * one.missing / found.rows:.1f} %" if found.rows else ""
-        table.add(one.column, one.type, missing, f"{one.distinct:,}", _relation(one), "; ".join(one.hints))
+    for column in found.columns:
+        missing = f"{100 * column.missing / found.rows:.1f} %" if found.rows else ""
+        table.add(
+            column.column,
+            column.type,
+            missing,
+            f"{column.distinct:,}",
+            _relation(column),
+            "; ".join(column.hints),
+        )
     return table
 
 

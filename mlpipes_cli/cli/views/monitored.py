@@ -148,7 +148,7 @@ def checks(found: History) -> RenderableType | str:
             str(check.version),
             str(check.rows),
             result,
-            ", ".join(str(one.periods) for one in check.windows if one.alarm),
+            ", ".join(str(window.periods) for window in check.windows if window.alarm),
             ", ".join(check.columns),
             check.cause,
             check.actor,
@@ -161,7 +161,9 @@ def checks(found: History) -> RenderableType | str:
     ]
     lines = [Text(line, style="bold") for line in lasting]
     return Group(
-        *([table] if found.checks else []), *lines, *(Text(_retraining(one)) for one in found.retrainings)
+        *([table] if found.checks else []),
+        *lines,
+        *(Text(_retraining(retraining)) for retraining in found.retrainings),
     )
 
 
@@ -186,10 +188,11 @@ def deliveries(found: Alerts) -> RenderableType | str:
             Column("tries", right=True, drop=2), Column("last error", least=12, drop=1),
         )
     )  # fmt: skip
-    for one in found.alerts:
+    for alert in found.alerts:
         table.add(
-            one.created_at[:16].replace("T", " "), one.event, one.channel, one.state, str(one.attempts),
-            one.last_error or "", styles={3: "red"} if one.state == "dropped" else None,
+            alert.created_at[:16].replace("T", " "), alert.event, alert.channel, alert.state,
+            str(alert.attempts), alert.last_error or "",
+            styles={3: "red"} if alert.state == "dropped" else None,
         )  # fmt: skip
     return table
 

@@ -185,7 +185,7 @@ def history(
         if known and model not in known:
             hint = did_you_mean(model, known).removeprefix("; ") or f"there are checks of {', '.join(known)}"
             raise UsageError(f"--model: there are no checks of model {model!r}", hint)
-    trained = [_retraining(one) for one in retrainings.retrainings(model, limit)]
+    trained = [_retraining(retraining) for retraining in retrainings.retrainings(model, limit)]
     return History(model, _present(found), [_entry(check) for check in found], trained)
 
 

@@ -63,7 +63,11 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
     model = known[0] if len(known) == 1 else None
     if model is None:  # nothing is promoted yet, or it is not said which model is served
         return None
-    events = [one for one in alias_moves.resolved_events(model) if one.alias == alias and one.state == "done"]
+    events = [
+        event
+        for event in alias_moves.resolved_events(model)
+        if event.alias == alias and event.state == "done"
+    ]
     if not events:
         return None
     if events[-1].kind == "rollback":  # also one whose process was killed before it could tell
@@ -90,7 +94,7 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
 
 def _pair(model: RegisteredModel, alias: str, event: HistoryEvent) -> _Pair | None:
     """Return the promoted version and the one before; None if there is none, or others moved the alias."""
-    versions = {one.version: one for one in model.versions}
+    versions = {version.version: version for version in model.versions}
     if model.aliases.get(alias) != event.to_version or event.from_version is None:
         return None
     version, before = versions.get(event.to_version), versions.get(event.from_version)

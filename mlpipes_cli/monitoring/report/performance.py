@@ -61,9 +61,10 @@ def _segments(found: Mapping[str, Any]) -> str:
         return ""
     lines = "".join(
         _metric(
-            f"{plain(str(one['column']))} = {plain(str(one['value']))} ({one['rows']:,} rows)", one["check"]
+            f"{plain(str(segment['column']))} = {plain(str(segment['value']))} ({segment['rows']:,} rows)",
+            segment["check"],
         )
-        for one in segments
+        for segment in segments
     )
     shown = table(("segment", "live", "95 % interval", "holdout", "p"), lines)
     return f"<h3>{plain(found['metric'])} by segment</h3>\n{shown}"

@@ -23,8 +23,8 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
         needed = {name for one in left.values() for name in needs(one) if name != one.service}
         now = [one for name, one in left.items() if name not in needed] or list(left.values())
         found.append(now)
-        for one in now:
-            del left[one.service]
+        for container in now:
+            del left[container.service]
     return found
 
 
@@ -49,11 +49,13 @@ def stop(
     """
     ran = []
     for group in rounds(containers):
-        note(f"stopping {', '.join(one.service for one in group)}")
+        note(f"stopping {', '.join(container.service for container in group)}")
         with ThreadPoolExecutor(len(group)) as threads:
             for _ in threads.map(lambda one: _end(resources, one, remove=remove), group):
                 pass
-        ran += [one.service for one in group if one.state in ("running", "paused", "restarting")]
+        ran += [
+            container.service for container in group if container.state in ("running", "paused", "restarting")
+        ]
     return ran
 
 

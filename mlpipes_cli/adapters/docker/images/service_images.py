@@ -195,7 +195,7 @@ def _alike(engine: DockerEngine, name: str, build: Build) -> list[str]:
     mark = {"label": f"{LABEL}={fingerprint(build)}"}
     api: Any = engine.client.api
     with translate_errors(f"looking for {name}"):
-        return [one["Id"] for one in api.images(filters=mark)]
+        return [image["Id"] for image in api.images(filters=mark)]
 
 
 def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:

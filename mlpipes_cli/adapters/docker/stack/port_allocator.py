@@ -49,14 +49,14 @@ class PortAllocator:
         Raises:
             MlpipesError: A fixed port is taken; the message names its holder.
         """
-        for one in settings:
-            container = containers.get(one.service)
-            kept = container.ports.get(one.inside) if container else None
+        for setting in settings:
+            container = containers.get(setting.service)
+            kept = container.ports.get(setting.inside) if container else None
             if kept is None and container is not None:
-                kept = self._back(one, container)
-            if kept is None or one.wanted not in (None, kept):
-                kept = self._free(one)
-            self._remember(one, kept)
+                kept = self._back(setting, container)
+            if kept is None or setting.wanted not in (None, kept):
+                kept = self._free(setting)
+            self._remember(setting, kept)
 
     def replace(self, settings: Sequence[PortSetting], port: int) -> None:
         """Choose again after the engine could not publish one of these ports (0: it did not report which).
@@ -64,15 +64,15 @@ class PortAllocator:
         Raises:
             MlpipesError: The port is fixed.
         """
-        for one in settings:
-            had = self.chosen[one.name]
+        for setting in settings:
+            had = self.chosen[setting.name]
             if port not in (0, had):
                 continue
-            if one.wanted is not None:
-                raise self._taken(one, had)
-            self.say(f"port {had} of {one.name} was taken by {self.holder(had)}; trying another")
+            if setting.wanted is not None:
+                raise self._taken(setting, had)
+            self.say(f"port {had} of {setting.name} was taken by {self.holder(had)}; trying another")
             self.refused.add(had)  # it also stays reserved, so that it is not chosen again
-            self._remember(one, self._free(one))
+            self._remember(setting, self._free(setting))
 
     def _back(self, one: PortSetting, container: Container) -> int | None:
         """Return the port of a stopped container that the engine is starting again by itself right now.

@@ -68,7 +68,7 @@ def variables(
         update={"allowed_hosts": (*config.serving.allowed_hosts, *names)} if names else None
     )
     access, secret = keys.mlflow
-    parts = {one.variables: stack.limits(one) for one in definitions(config)}
+    parts = {definition.variables: stack.limits(definition) for definition in definitions(config)}
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}

@@ -85,7 +85,7 @@ class Checks:
     def _columns(self, checks: Sequence[RowCheck]) -> Iterator[CheckResult]:
         for start in range(0, len(checks), _CHUNK):
             part = checks[start : start + _CHUNK]
-            counts = [sql.SQL("count(*) filter (where {})").format(one.wrong) for one in part]
+            counts = [sql.SQL("count(*) filter (where {})").format(expectation.wrong) for expectation in part]
             statement = sql.SQL("select count(*), {} from {}").format(
                 sql.SQL(", ").join(counts), self.table.name
             )
@@ -124,7 +124,7 @@ class Checks:
     def _unique_columns(self) -> Iterator[CheckResult]:
         types = self.table.types
         if self.config.key is not None:
-            key = [stored_column(self.config, one, types, self.source, ("key",)) for one in self.config.key]
+            key = [stored_column(self.config, name, types, self.source, ("key",)) for name in self.config.key]
             gap = sql.SQL(" or ").join(sql.SQL("{} is null").format(sql.Identifier(name)) for name in key)
             yield self._twice(f"key {', '.join(key)}", key, ("key",), gap)
         for column, one in self.config.columns.items():
@@ -172,7 +172,7 @@ class Checks:
     def _unique(self, check: Check, at: Location) -> CheckResult:
         assert check.unique is not None
         types = self.table.types
-        columns = [stored_column(self.config, one, types, self.source, at) for one in check.unique]
+        columns = [stored_column(self.config, name, types, self.source, at) for name in check.unique]
         return self._twice(check.name or f"unique {', '.join(columns)}", columns, at)
 
     def _rows_bound(self, check: Check, at: Location) -> CheckResult:

@@ -56,8 +56,10 @@ def _stored(
     for part, frame, _ in made[1:]:
         if sorted(map(str, frame.columns)) != sorted(names):
             raise frames.BadFrame(f"its columns for the part {part!r} differ from those for {made[0][0]!r}")
-        others = {one.name: one.type for one in frames.columns_of(frame[names], before)}
-        columns = [replace(one, type=_common(one.type, others[one.name], one.name)) for one in columns]
+        others = {column.name: column.type for column in frames.columns_of(frame[names], before)}
+        columns = [
+            replace(column, type=_common(column.type, others[column.name], column.name)) for column in columns
+        ]
     key = before.key
     if key is not None and any(now not in names for now in key.values()):
         key = None

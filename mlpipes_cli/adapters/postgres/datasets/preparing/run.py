@@ -123,7 +123,9 @@ class Preparation:
         )
         types, key = self.table.types, None
         if self.config.key is not None:
-            found = [stored_column(self.config, one, types, self.source, ("key",)) for one in self.config.key]
+            found = [
+                stored_column(self.config, name, types, self.source, ("key",)) for name in self.config.key
+            ]
             key = dict(zip(found, found, strict=True))
         return Relation(query, tuple(self.table.columns), key)
 

@@ -64,7 +64,7 @@ class Profiling:
         name = next((one for one, role in self.roles.items() if role == "target"), None)
         if name is None:
             return None
-        columns = {one.name: one for one in self.table.columns}
+        columns = {column.name: column for column in self.table.columns}
         if name not in columns:
             message = f"the table of {self.table.dataset!r} has no column {name!r}"
             raise UsageError(message + did_you_mean(name, columns), "see --target")
@@ -73,7 +73,7 @@ class Profiling:
         return columns[name]
 
     def _counts(self) -> tuple[int, int]:
-        names = [one.name for one in self.table.columns]
+        names = [column.name for column in self.table.columns]
         statement = sql.SQL("select count(*), count(*) - count(distinct {}) from {}")
         self.cursor.execute(statement.format(content(names), self.table.name))
         rows, repeated = self.cursor.fetchone() or (0, 0)

@@ -39,7 +39,7 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
         new: The later one.
         key: Columns that identify a row in both, or none.
     """
-    common = [one.name for one in old.columns if one.name in {other.name for other in new.columns}]
+    common = [column.name for column in old.columns if column.name in {other.name for other in new.columns}]
     if not key:
         return _by_content(cursor, old, new, common)
     on = sql.SQL(" and ").join(sql.SQL("o.{0} = n.{0}").format(sql.Identifier(name)) for name in key)
@@ -47,8 +47,8 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
     differs = [
         sql.SQL("o.{0} is distinct from n.{0}").format(sql.Identifier(name)) for name in rest
     ]  # a comparison of bigint with double precision is of numbers
-    types = {one.name: one.type for one in old.columns}
-    others = {one.name: one.type for one in new.columns}
+    types = {column.name: column.type for column in old.columns}
+    others = {column.name: column.type for column in new.columns}
     for position, name in enumerate(rest):
         if types.get(name) != others.get(name) and not {types.get(name), others.get(name)} <= _MEASURED:
             differs[position] = sql.SQL("o.{0}::text is distinct from n.{0}::text").format(
@@ -63,7 +63,7 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
     ).format(
         k=first, both=both, any=sql.SQL(" or ").join(differs), old=_table(old), new=_table(new), on=on,
         each=sql.SQL(", ").join(
-            sql.SQL("count(*) filter (where {} and {})").format(both, one) for one in differs
+            sql.SQL("count(*) filter (where {} and {})").format(both, difference) for difference in differs
         ),
     )  # fmt: skip
     cursor.execute(statement)
@@ -97,7 +97,7 @@ def _by_content(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, common
 
 def columns(cursor: Cursor, old: DatasetVersion, new: DatasetVersion) -> list[ColumnChange]:
     """Return how each column that both versions have moved."""
-    others = {one.name: one.type for one in new.columns}
+    others = {column.name: column.type for column in new.columns}
     found = []
     for column in old.columns:
         if column.name not in others:
@@ -119,7 +119,7 @@ def _summary(cursor: Cursor, version: DatasetVersion, name: str, *, numeric: boo
     rows, present, distinct = cursor.fetchone() or (0, 0, 0)
     missing = (rows - present) / rows if rows else 0.0
     if numeric:
-        kind = next(one.type for one in version.columns if one.name == name)
+        kind = next(column.type for column in version.columns if column.name == name)
         value = moments.finite(it) if kind == "number" else it
         mean, deviation = moments.mean_and_deviation(cursor, value, table)
         return Summary(missing, distinct, mean, deviation, moments.quantiles(cursor, _SHARES, value, table))

@@ -131,7 +131,7 @@ def fingerprint(cursor: Cursor, table: str, rows: Relation) -> str:
             " sum(('x' || right(h, 16))::bit(64)::bigint)::text from (select {} as h from {}) as rows"
         ).format(hashed, sql.Identifier(SCHEMA, table))
     )
-    found = [list(cursor.fetchone() or ()), [[one.name, one.type] for one in rows.columns]]
+    found = [list(cursor.fetchone() or ()), [[column.name, column.type] for column in rows.columns]]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
