@@ -160,7 +160,10 @@ class CoreStack(Strict):
 def _sections(services: Iterable[ServiceDefinition]) -> dict[str, Any]:
     """Return the fields of the services that ``up --with`` adds, a section each."""
     tools = [(service, _tool(service)) for service in services if service.role == "tool"]
-    return {one.section: (tool, Field(default=tool(), description=one.description)) for one, tool in tools}
+    return {
+        service.section: (tool, Field(default=tool(), description=service.description))
+        for service, tool in tools
+    }
 
 
 def _tool(service: ServiceDefinition) -> type[Tool]:

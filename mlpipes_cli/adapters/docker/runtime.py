@@ -103,7 +103,11 @@ class DockerRuntime:
         """Return the stack and its containers; the services ``names`` have to run."""
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
+        alive = {
+            name: container
+            for name, container in found.items()
+            if container.state == "running" and container.ports
+        }
         missing = [name for name in names if name not in alive]
         if stack is None or missing:
             gone = "the stack is" if missing == list(names) else f"{', '.join(missing)} is"
@@ -227,7 +231,7 @@ class DockerRuntime:
     def versions(self) -> Mapping[str, str]:
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        return {name: one.image for name, one in found.items()}
+        return {name: container.image for name, container in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
@@ -304,7 +308,7 @@ class DockerRuntime:
         with stack_lock(self.project, reporter):
             stack, _ = self._running(*keeping)
             found = stack.resources.containers()  # also one that keeps restarting
-            writing = {n: one for n, one in found.items() if n not in keeping}
+            writing = {n: container for n, container in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
                 shutdown.stop(stack.resources, writing, task.note, remove=False)

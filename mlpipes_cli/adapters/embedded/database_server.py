@@ -57,7 +57,7 @@ class DatabaseServer:
     def members(self) -> list[psutil.Process]:
         """Return all processes of the server, including those whose parent has exited."""
         name = cluster.token(self.root)
-        return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
+        return [found for found in process.everyone() if _is_of(name, process.command_line(found))]
 
     def find(self, written: RunningProcess | None = None) -> RunningProcess | None:
         """Return the main process, if it works on the current database folder; its lock file names it."""

@@ -30,7 +30,7 @@ SERVICES = tuple(
     for definition in catalog.built_in()
     if "embedded" in definition.runtimes and not definition.optional
 )
-CORE = tuple(one.name for one in SERVICES)
+CORE = tuple(service.name for service in SERVICES)
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",

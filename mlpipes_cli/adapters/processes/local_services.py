@@ -96,7 +96,7 @@ class LocalServices:
         for name in self.names():
             daemon = marked_as(self.project, name)
             if name not in wanted or daemon.find(written.get(name)) is None:
-                left += [one.pid for one in process.marked(self.project.root, name)]
+                left += [stray.pid for stray in process.marked(self.project.root, name)]
         return left
 
     def logs(

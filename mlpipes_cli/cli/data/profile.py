@@ -66,10 +66,10 @@ def _shown(found: Profile) -> RenderableType:
     return table
 
 
-def _relation(one: ColumnProfile) -> str:
-    if one.relation is None or one.relation.value is None:
-        return one.role
-    return f"{one.relation.measure} {one.relation.value:.3f}"
+def _relation(column: ColumnProfile) -> str:
+    if column.relation is None or column.relation.value is None:
+        return column.role
+    return f"{column.relation.measure} {column.relation.value:.3f}"
 
 
 def register(data: typer.Typer) -> None:

@@ -47,10 +47,10 @@ def _about(found: Monitored) -> Iterator[str]:
     yield f"{which}: {found.rows} rows, compared with {found.reference_rows} of the reference"
     if window.since or window.first:
         yield f"predictions from {window.since or window.first} to {window.until}"
-    for one in found.windows:
-        result = "ALARM" if one.alarm else "no alarm" if one.enough else "too few rows"
-        since = (one.since or "")[:16].replace("T", " ")
-        yield f"{_periods(one.periods)}, since {since}: {one.rows} rows, {result}"
+    for entry in found.windows:
+        result = "ALARM" if entry.alarm else "no alarm" if entry.enough else "too few rows"
+        since = (entry.since or "")[:16].replace("T", " ")
+        yield f"{_periods(entry.periods)}, since {since}: {entry.rows} rows, {result}"
     if window.sampled:
         yield f"a random part of {window.predictions} predictions"
     if window.repeated:
@@ -167,13 +167,12 @@ def checks(found: History) -> RenderableType | str:
     )
 
 
-def _retraining(one: RetrainingEntry) -> str:
-    check = "" if one.check is None else f", check {one.check}"
-    detail = f"; {one.detail}" if one.detail else ""
-    when = one.started_at[:16].replace("T", " ")
-    return (
-        f"{when} UTC, retraining of {one.model!r} ({one.cause}{check}): {one.outcome or 'no end yet'}{detail}"
-    )
+def _retraining(retraining: RetrainingEntry) -> str:
+    check = "" if retraining.check is None else f", check {retraining.check}"
+    detail = f"; {retraining.detail}" if retraining.detail else ""
+    when = retraining.started_at[:16].replace("T", " ")
+    outcome = f"{retraining.outcome or 'no end yet'}{detail}"
+    return f"{when} UTC, retraining of {retraining.model!r} ({retraining.cause}{check}): {outcome}"
 
 
 def deliveries(found: Alerts) -> RenderableType | str:

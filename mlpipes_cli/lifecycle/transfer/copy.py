@@ -46,7 +46,7 @@ def copy(
                 facts[name] = snapshot.facts
                 snapshot.dump(folder / f"{name}.sql")
         task.note("listing artifacts")
-        artifacts = sorted(storage.artifacts.entries(), key=lambda one: one.key)
+        artifacts = sorted(storage.artifacts.entries(), key=lambda artifact: artifact.key)
         scripts = {name: folder / f"{name}.sql" for name in DATABASES}
         _want_space(path, scripts, artifacts)
         missing = _missing(facts["mlflow"].locations, artifacts)

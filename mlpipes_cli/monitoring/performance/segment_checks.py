@@ -48,6 +48,6 @@ def check_segments(
     ]
 
 
-def _adjusted(one: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
-    worse = p <= rules.alpha and one.check.lost is not None and one.check.lost >= rules.min_effect
-    return replace(one, check=replace(one.check, p=p, worse=worse))
+def _adjusted(segment: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
+    worse = p <= rules.alpha and segment.check.lost is not None and segment.check.lost >= rules.min_effect
+    return replace(segment, check=replace(segment.check, p=p, worse=worse))

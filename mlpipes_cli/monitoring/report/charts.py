@@ -76,7 +76,12 @@ class Scale:
         cls, points: Sequence[Point], *, levels: Sequence[float] = (), floor: float | None = None
     ) -> Scale:
         """Return a scale on which all points, their intervals and ``levels`` have room."""
-        figures = [one for point in points for one in (point.value, point.low, point.high) if one is not None]
+        figures = [
+            figure
+            for point in points
+            for figure in (point.value, point.low, point.high)
+            if figure is not None
+        ]
         figures += levels
         low, high = min(figures), max(figures)
         room = 0.06 * (high - low) or 0.05 * (abs(high) or 1.0)

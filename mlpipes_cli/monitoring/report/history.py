@@ -74,7 +74,9 @@ def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: 
     points = []
     for check in checks:
         effects = [
-            (one["effect"] or 0.0, one["name"]) for one in check["columns"] if one["effect"] is not None
+            (column["effect"] or 0.0, column["name"])
+            for column in check["columns"]
+            if column["effect"] is not None
         ]
         if effects:
             size, name = max(effects)
@@ -86,15 +88,18 @@ def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: 
 def _scores(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:
     points, level = [], None
     for check in checks:
-        for one in (check.get("predictions") or {}).values():
-            location = next((e for e in one.get("effects") or [] if e["change"] == "location"), None)
-            if one["kind"] != "score" or location is None or location["current"] is None:
+        for column in (check.get("predictions") or {}).values():
+            location = next((e for e in column.get("effects") or [] if e["change"] == "location"), None)
+            if column["kind"] != "score" or location is None or location["current"] is None:
                 continue
             level = location["reference"]
             label = f"{_day(check['checked_at'])}: {location['current']:.4g}"
             points.append(
                 Point(
-                    _seconds(check["checked_at"]), location["current"], alarm=bool(one["alarm"]), label=label
+                    _seconds(check["checked_at"]),
+                    location["current"],
+                    alarm=bool(column["alarm"]),
+                    label=label,
                 )
             )
             break

@@ -152,7 +152,8 @@ def _joint(result: Mapping[str, Any]) -> str:
 
 def _predictions(result: Mapping[str, Any]) -> str:
     cards = "".join(
-        card(one, f"p{position}") for position, one in enumerate((result.get("predictions") or {}).values())
+        card(prediction, f"p{position}")
+        for position, prediction in enumerate((result.get("predictions") or {}).values())
     )
     return (
         f'<h2 id="predictions">Predictions and scores</h2>\n<div class="cards">\n{cards}</div>\n'

@@ -111,7 +111,7 @@ class _OneCheck(Collector):
             ("holdout_metric", "The metric on the version's holdout.", "holdout"),
         ):
             yield _gauges(
-                name, words, labels, "metric", [(metric, one[key]) for metric, one in metrics.items()]
+                name, words, labels, "metric", [(metric, figures[key]) for metric, figures in metrics.items()]
             )
 
 

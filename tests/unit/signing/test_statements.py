@@ -19,7 +19,7 @@ from mlpipes_cli.signing import files, keys, statements
 from mlpipes_cli.signing.vault import Changed, Untrusted, Vault
 
 OTHER = keys.read("another key, which is long enough too", "tests")
-SAID = {"who": "ada@here", "when": "2026-12-01T10:00:00+00:00", "why": "I looked at it"}
+SAID = {"actor": "ada@here", "when": "2026-12-01T10:00:00+00:00", "why": "I looked at it"}
 
 
 def model(folder: Path) -> Path:

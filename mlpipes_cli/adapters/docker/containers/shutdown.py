@@ -20,8 +20,10 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
     left = dict(containers)
     found: list[list[Container]] = []
     while left:
-        needed = {name for one in left.values() for name in needs(one) if name != one.service}
-        now = [one for name, one in left.items() if name not in needed] or list(left.values())
+        needed = {
+            name for container in left.values() for name in needs(container) if name != container.service
+        }
+        now = [container for name, container in left.items() if name not in needed] or list(left.values())
         found.append(now)
         for container in now:
             del left[container.service]
@@ -51,7 +53,7 @@ def stop(
     for group in rounds(containers):
         note(f"stopping {', '.join(container.service for container in group)}")
         with ThreadPoolExecutor(len(group)) as threads:
-            for _ in threads.map(lambda one: _end(resources, one, remove=remove), group):
+            for _ in threads.map(lambda container: _end(resources, container, remove=remove), group):
                 pass
         ran += [
             container.service for container in group if container.state in ("running", "paused", "restarting")
@@ -61,7 +63,7 @@ def stop(
 
 def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[str, Container]:
     """Return the containers of the services ``names``."""
-    return {name: one for name, one in containers.items() if name in names}
+    return {name: container for name, container in containers.items() if name in names}
 
 
 def _end(resources: StackResources, container: Container, *, remove: bool) -> None:

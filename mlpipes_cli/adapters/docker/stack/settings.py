@@ -62,6 +62,6 @@ def ports(config: ProjectConfig) -> list[tuple[ServiceDefinition, ServicePort]]:
 def port_settings(config: ProjectConfig) -> tuple[PortSetting, ...]:
     """Return the settings of all ports of the stack."""
     return tuple(
-        PortSetting(port.name, one.name, port.inside, port.default(), config.wanted_port(port))
-        for one, port in ports(config)
+        PortSetting(port.name, definition.name, port.inside, port.default(), config.wanted_port(port))
+        for definition, port in ports(config)
     )

@@ -75,7 +75,11 @@ def variables(
     return {
         **secrets,
         **limits,
-        **{one.variable: str(ports[one.name]) for _, one in stack_ports(config) if one.name in ports},
+        **{
+            setting.variable: str(ports[setting.name])
+            for _, setting in stack_ports(config)
+            if setting.name in ports
+        },
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),

@@ -39,7 +39,7 @@ def newest(cursor: Cursor, dataset: str, limit: int) -> list[CheckRun]:
 def _plain(value: Any) -> Any:
     """Return the value in JSON's types."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, float):

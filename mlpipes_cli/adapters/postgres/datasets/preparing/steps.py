@@ -134,17 +134,17 @@ class Steps:
 
     def _sql(self, before: Relation, text: str, at: Location) -> Relation:
         planned = user_sql.query(self.cursor, text, before.query, self.source, at, before.types)
-        names = [one.name for one in planned]
+        names = [column.name for column in planned]
         if repeated := {name for name in names if names.count(name) > 1}:
             message = f"the query returns duplicate column names: {', '.join(sorted(repeated))}"
             raise ConfigError([self.source.problem(at, message)])
-        columns = [one for one in planned if one.name not in {ROW, SPLIT}]
+        columns = [column for column in planned if column.name not in {ROW, SPLIT}]
         if reserved := [column.name for column in columns if column.name.startswith("_")]:
             message = f"the query returns {reserved[0]!r}; names that begin with '_' are reserved"
             raise ConfigError([self.source.problem(at, message)])
         if not columns:
             raise ConfigError([self.source.problem(at, "the query returns no column")])
-        numbered = any(one.name == ROW and one.type == "integer" for one in planned)
+        numbered = any(column.name == ROW and column.type == "integer" for column in planned)
         rows = sql.SQL(" union all ").join(
             self._of_part(before, text, part) for part in (PARTS if before.split else (None,))
         )

@@ -142,9 +142,9 @@ def _distance(
     functions; else the total variation, half the sum of the differences of the shares.
     """
     kind = sql.SQL("double precision" if ordered else "text")
-    one = "select {it}::{kind} as v, {a} as a, {b} as b from {table} where {it} is not null"
+    values = "select {it}::{kind} as v, {a} as a, {b} as b from {table} where {it} is not null"
     both = sql.SQL(" union all ").join(
-        sql.SQL(one).format(
+        sql.SQL(values).format(
             it=sql.Identifier(name), kind=kind, a=sql.Literal(a), b=sql.Literal(1 - a), table=_table(version)
         )
         for a, version in ((1, old), (0, new))

@@ -169,19 +169,19 @@ def prune(connection: Connection, dataset: str, keep: int) -> list[DatasetVersio
     import psycopg2
 
     with transaction(connection) as cursor:
-        gone = [one for one in records.listed(cursor, dataset)[keep:] if one.table is not None]
-        for one in gone:
+        gone = [version for version in records.listed(cursor, dataset)[keep:] if version.table is not None]
+        for version in gone:
             try:
                 cursor.execute(
-                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, one.table or ""))
+                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, version.table or ""))
                 )
             except psycopg2.errors.DependentObjectsStillExist as error:
                 raise MlpipesError(
-                    f"version {one.version} of {dataset!r}: {first_line(error)}",
+                    f"version {version.version} of {dataset!r}: {first_line(error)}",
                     "drop what depends on it first",
                 ) from None
             cursor.execute(
                 "update clean_data._versions set table_name = null where dataset = %s and version = %s",
-                (dataset, one.version),
+                (dataset, version.version),
             )
-    return [replace(one, table=None) for one in gone]
+    return [replace(version, table=None) for version in gone]
