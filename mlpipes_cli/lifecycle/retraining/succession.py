@@ -118,14 +118,14 @@ def _judged(
     live = _usable(rows[:number], schema)
     metric = project.config.promotion.metric or run.tags[mlflow_tags.METRIC]
     previous = served.judged(pair.before.model, pair.before.version, most=_BEFORE, until=start)
-    other = _before(_usable(previous, schema), metric, stack, archive, pair.before)
-    if live is None or other is None:
+    baseline = _before(_usable(previous, schema), metric, stack, archive, pair.before)
+    if live is None or baseline is None:
         return None
     from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics
 
     settings = project.config.monitoring
     rules = MetricRules(settings.alpha * share, settings.min_effect, 0)
-    return check_metrics(live.predictions, live.units, other, (metric,), rules)[metric]
+    return check_metrics(live.predictions, live.units, baseline, (metric,), rules)[metric]
 
 
 def look(truths: int) -> tuple[int, float]:

@@ -138,8 +138,8 @@ def _built(engine: DockerEngine, name: str, build: Build) -> ServiceImage | None
         return ServiceImage(found["Id"], name, False)
     repository = parse(name).repository
     with translate_errors(f"looking for {name}"):
-        others: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
-    return ServiceImage(others[0]["Id"], name, False) if others else None
+        images: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
+    return ServiceImage(images[0]["Id"], name, False) if images else None
 
 
 def _build(engine: DockerEngine, name: str, build: Build, reporter: Reporter) -> ServiceImage:

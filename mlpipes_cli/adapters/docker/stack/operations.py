@@ -84,8 +84,8 @@ class StackOperations:
     def _some(self, names: frozenset[str], restarted: str = "") -> None:
         found = self.stack.resources.containers()
         self._choose_ports(names, found)
-        for other in found.values():
-            self._keep_ports(other)
+        for container in found.values():
+            self._keep_ports(container)
         driver = self._driver(found, None)
         driver.services = [service for service in driver.services if service.name in names]
         for service in driver.services:

@@ -115,8 +115,8 @@ class PortAllocator:
 
     def _next(self, first: int) -> int:
         """Return the first port from ``first`` on that is neither chosen nor refused."""
-        others = {*self.refused, *self.chosen.values()}
-        return next(port for port in range(first, 65536) if port not in others)
+        used = {*self.refused, *self.chosen.values()}
+        return next(port for port in range(first, 65536) if port not in used)
 
     def _taken(self, setting: PortSetting, port: int) -> MlpipesError:
         return MlpipesError(

@@ -102,11 +102,11 @@ def refuse_other_store(stack: DockerStack) -> None:
     """
     resources, store = stack.resources, stack.store
     volumes = resources.volumes()
-    other = next((name for name in STORES if name != store and resources.volume(name) in volumes), None)
-    if other and resources.volume(store) not in volumes:
+    holder = next((name for name in STORES if name != store and resources.volume(name) in volumes), None)
+    if holder and resources.volume(store) not in volumes:
         raise MlpipesError(
-            f"this stack's artifacts are in {other}, which {store} cannot read",
-            f"write `engine: {other}` again; or move the data: `mlpipes backup FILE`, "
+            f"this stack's artifacts are in {holder}, which {store} cannot read",
+            f"write `engine: {holder}` again; or move the data: `mlpipes backup FILE`, "
             f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
             "(`mlpipes migrate` moves a project to another runtime)",
         )

@@ -48,9 +48,9 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
         sql.SQL("o.{0} is distinct from n.{0}").format(sql.Identifier(name)) for name in rest
     ]  # a comparison of bigint with double precision is of numbers
     types = {column.name: column.type for column in old.columns}
-    others = {column.name: column.type for column in new.columns}
+    new_types = {column.name: column.type for column in new.columns}
     for position, name in enumerate(rest):
-        if types.get(name) != others.get(name) and not {types.get(name), others.get(name)} <= _MEASURED:
+        if types.get(name) != new_types.get(name) and not {types.get(name), new_types.get(name)} <= _MEASURED:
             differs[position] = sql.SQL("o.{0}::text is distinct from n.{0}::text").format(
                 sql.Identifier(name)
             )
@@ -97,12 +97,12 @@ def _by_content(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, common
 
 def columns(cursor: Cursor, old: DatasetVersion, new: DatasetVersion) -> list[ColumnChange]:
     """Return how each column that both versions have moved."""
-    others = {column.name: column.type for column in new.columns}
+    new_types = {column.name: column.type for column in new.columns}
     found = []
     for column in old.columns:
-        if column.name not in others:
+        if column.name not in new_types:
             continue
-        kinds = (column.type, others[column.name])
+        kinds = (column.type, new_types[column.name])
         numeric = set(kinds) <= _MEASURED
         before = _summary(cursor, old, column.name, numeric=numeric)
         after = _summary(cursor, new, column.name, numeric=numeric)
