@@ -3,8 +3,9 @@
 python benchmarks/monitoring/peers.py nannyml|evidently --state FOLDER [--minutes M] [--most CHECKS]
 python benchmarks/monitoring/peers.py table --state FOLDER
 
-Runs in an environment of its own with the tool, NumPy and pandas: it imports nothing of mlpipes. A check alarms
-if any column is called drifted. NannyML chunks the reference by the number of current rows, which are one chunk.
+Runs in an environment of its own with the tool, NumPy and pandas: it imports nothing of mlpipes. A check
+alarms if any column is called drifted. NannyML chunks the reference by the number of current rows, which are
+one chunk.
 """
 
 from __future__ import annotations
