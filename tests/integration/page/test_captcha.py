@@ -1,4 +1,4 @@
-"""The example of images, from `init` to a picture that a person uploads, and to a check of the pictures that came."""
+"""The example of images: from `init` to a picture that a person uploads, and a check of those that came."""
 
 from __future__ import annotations
 
