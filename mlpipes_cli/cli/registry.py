@@ -131,8 +131,8 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
         return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
         (
-            Column("model", least=12), Column("version", right=True), Column("alias", least=20),
-            Column("metric", least=16), Column("candidate", least=10),
+            Column("model", least=12), Column("version", right=True), Column("alias", least=16),
+            Column("metric", least=14), Column("candidate", least=10),
             Column("experiment", drop=2, least=10), Column("run"), Column("created (UTC)", drop=1),
         )
     )  # fmt: skip
