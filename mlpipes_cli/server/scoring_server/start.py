@@ -36,8 +36,8 @@ def main(model: str, host: str, port: int, workers: int) -> None:
     given, environment = scoring_server.get_cmd(model, port, host, nworkers=workers)
     words, known = command(given)
     if not known:
-        message = "warning: this MLflow starts its server in another way: MLflow's own rules read request values"
-        sys.stderr.write(f"{message}\n")
+        problem = "this MLflow starts its server in another way"
+        sys.stderr.write(f"warning: {problem}: request values are read by MLflow's own rules\n")
     sys.stderr.flush()
     os.execvpe(words[0], words, environment)  # noqa: S606
 
