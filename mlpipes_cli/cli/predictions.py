@@ -166,7 +166,7 @@ def _listed(found: list[PredictionEntry]) -> RenderableType | str:
         return "no predictions are stored yet"
     table = FittedTable(
         (
-            Column("made (UTC)", drop=4), Column("prediction id"), Column("id"),
+            Column("made (UTC)", drop=4), Column("prediction id"), Column("id", least=12),
             Column("model", drop=3, least=10), Column("alias", drop=5), Column("prediction", least=10),
             Column("scores", drop=1, least=8), Column("truth", drop=2, least=8),
         )

@@ -32,7 +32,7 @@ class PreprocessedModel:
 
 
 def with_preprocessing(step: Any, model: Any) -> Any:
-    """Return a Pipeline of both if the model is a fitted estimator, else a :class:`Behind`."""
+    """Return a Pipeline of both if the model is a fitted estimator, else a :class:`PreprocessedModel`."""
     from sklearn.exceptions import NotFittedError
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted

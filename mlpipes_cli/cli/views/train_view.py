@@ -105,8 +105,8 @@ def plan_table(plan: DryRun) -> FittedTable:
     """Return the table of a dry run."""
     table = FittedTable(
         (
-            Column("candidate"),
-            Column("trainer"),
+            Column("candidate", least=12),
+            Column("trainer", least=10),
             Column("trains", drop=1, least=16),
             Column("params", least=16),
         )
@@ -205,7 +205,7 @@ def _results_table(
             *(Column(name, drop=3, right=True) for name in others),
             *cut,
             Column("seconds", drop=2, right=True),
-            Column("status"),
+            Column("status", least=34),
             Column("run"),
         )
     )

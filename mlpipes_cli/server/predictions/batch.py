@@ -40,9 +40,21 @@ class PredictionJob:
         data: The result of MLflow's enforcement, or None.
         params: Checked parameters.
         future: Resolved once the rows are stored; gets an ``ApiError`` if they are not.
+        predicted: Whether the model has answered, and the rows are to be stored.
     """
 
-    __slots__ = ("count", "data", "expires", "future", "ids", "model", "origin", "params", "rows")
+    __slots__ = (
+        "count",
+        "data",
+        "expires",
+        "future",
+        "ids",
+        "model",
+        "origin",
+        "params",
+        "predicted",
+        "rows",
+    )
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class PredictionJob:
     ) -> None:
         self.model, self.count, self.origin, self.ids, self.future = model, count, origin, ids, future
         self.rows, self.data, self.params, self.expires = rows, data, params, expires
+        self.predicted = False
 
     def fail(self, error: ApiError) -> None:
         """Answer with an error, unless the client no longer waits."""

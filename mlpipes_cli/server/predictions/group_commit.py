@@ -148,6 +148,7 @@ class GroupCommit:
             if isinstance(answer, ApiError):
                 self._answer(job, answer)
             else:
+                job.predicted = True
                 self._ready.append((job, answer))
 
     def _write_ready(self) -> None:
@@ -229,12 +230,13 @@ class GroupCommit:
 
     async def _sweep(self) -> None:
         """Answer requests that have waited too long with 503, and forget those whose client left."""
-        message = f"the prediction was not stored within {self._settings.answer_timeout:g} s; try again"
+        seconds = f"within {self._settings.answer_timeout:g} s; try again"
         while True:
             await asyncio.sleep(_SWEEP)
             now = self._loop.time()
             for job in [job for job in self._inside if job.expires < now or job.future.done()]:
-                self._answer(job, unavailable(message, self._settings.retry_after))
+                problem = "the prediction was not stored" if job.predicted else "the model did not respond"
+                self._answer(job, unavailable(f"{problem} {seconds}", self._settings.retry_after))
             self._meter.waiting(len(self._inside))
 
     def _begin(self, work: Any) -> None:

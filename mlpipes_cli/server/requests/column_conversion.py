@@ -11,7 +11,8 @@ from mlpipes_cli.data import conversion
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.plain_numbers import plain_numbers
 from mlpipes_cli.server.http.api_error import too_large
-from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.server.models.model_columns import ModelColumns
+from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.suggest import did_you_mean
 
@@ -31,7 +32,7 @@ class Unfit(Exception):
 
 
 def fitted(
-    table: pd.DataFrame, model: ServedModel, *, cells: bool = False, encoded: bool = True
+    table: pd.DataFrame, model: ModelColumns, *, cells: bool = False, encoded: bool = True
 ) -> pd.DataFrame:
     """Return the model's columns in its order, converted; other columns are left out.
 
