@@ -198,7 +198,8 @@ def _told(first: list[str], names: Names) -> tuple[str, ...] | None:
     if set(first) <= set(told):
         return None
     if len(first) != len(told):
-        raise Unreadable(f"line 1 has {len(first)} fields, but `header` has {len(told)} names")
+        said = f"line 1 has {len(first)} fields, but `header` has {len(told)} names"
+        raise Unreadable(f"{said}; add a line with the names of these columns")
     return told
 
 
