@@ -54,8 +54,8 @@ class Header:
     @property
     def warning(self) -> str:
         """A warning of a first line that may be a row; empty without doubt."""
-        said = f"line 1 is taken for the names of columns, although {self.doubt}"
-        return f"{said}; `header: false` reads it as a row, `header: true` settles it" if self.doubt else ""
+        taken = f"line 1 is taken for the names of columns, although {self.doubt}"
+        return f"{taken}; `header: false` reads it as a row, `header: true` settles it" if self.doubt else ""
 
 
 def open_plain(path: Path, encoding: str | None = None) -> BinaryIO:
@@ -198,8 +198,8 @@ def _told(first: list[str], names: Names) -> tuple[str, ...] | None:
     if set(first) <= set(told):
         return None
     if len(first) != len(told):
-        said = f"line 1 has {len(first)} fields, but `header` has {len(told)} names"
-        raise Unreadable(f"{said}; add a line with the names of these columns")
+        reason = f"line 1 has {len(first)} fields, but `header` has {len(told)} names"
+        raise Unreadable(f"{reason}; add a line with the names of these columns")
     return told
 
 

@@ -337,5 +337,5 @@ def _unreadable(file: Path, error: BaseException) -> UsageError:
 
 
 def _refused(file: Path, error: Unreadable) -> UsageError:
-    said = f"{file}: {error}" if isinstance(error, NoNames) else error.of(str(file))
-    return UsageError(said, error.hint)
+    reason = f"{file}: {error}" if isinstance(error, NoNames) else error.of(str(file))
+    return UsageError(reason, error.hint)
