@@ -5,8 +5,9 @@ address in it. Versions stay as they are where they still fit, unless ``--fresh`
 the very versions of the package's own environment, so that client and server are the same MLflow.
 
 What an image's server never loads stands in the first line of its ``requirements.in``, ``# without: …``,
-and is left out. What the images of the API and of MLflow both have is ``compose/common.lock`` too: they
-install it first, by the same words, so that an engine has that layer once (docs/adr/0007).
+and is left out. One whose first line is ``# versions: its own`` cannot have ours. What the images of the API
+and of MLflow both have is ``compose/common.lock`` too: they install it first, by the same words, so that an
+engine has that layer once (docs/adr/0007).
 
 The environments that trainers carry, ``environment.in`` in their folders, have locks without hashes, which
 are used as constraints: see docs/adr/0012.
@@ -28,6 +29,7 @@ SHARING = ("api", "mlflow")
 COMMON = IMAGES / "common.lock"
 TRAINERS = bootstrap.ROOT / "mlpipes_cli" / "trainers"
 OUR_OWN = "# python: our own\n"
+OTHER_VERSIONS = "# versions: its own"  # of an image whose packages do not fit ours
 
 
 def main():
@@ -49,7 +51,8 @@ def compile_image_lock(wanted, upgrade=()):
     """The lock of an image beside its ``requirements.in``, in the versions of our own lock."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = pathlib.Path(folder, "constraints.txt")
-        constraints.write_text(own_versions(), encoding="utf-8")
+        others = wanted.read_text(encoding="utf-8").startswith(OTHER_VERSIONS)
+        constraints.write_text("" if others else own_versions(), encoding="utf-8")
         options = [*upgrade, "--constraints", str(constraints), str(wanted)]
         for name in left_out(wanted):
             options += ["--no-emit-package", name]

@@ -147,6 +147,10 @@ class RemoteRuntime:
         api = {"MLPIPES_API_URL": url} if url else {}
         return Endpoints(there.mlflow, there.database, {**there.variables, **api}, there.database)
 
+    def own_database(self, name: str, password: str) -> str:
+        """See the protocol; it belongs to the project's role, and its name begins with the project's."""
+        return postgres.make_own_database(self._places.database, name)
+
     def storage(self) -> Storage:
         there = self._places
         if there.tracking_database is None:
