@@ -303,12 +303,14 @@ def no_constant(text):
 
 
 zone = ZONE or conf.get("core", "default_timezone")
+schedule = None
+if SCHEDULE is not None:  # without a start date: a new DAG waits for the next moment, whatever the one before
+    schedule = CronTriggerTimetable(
+        SCHEDULE, timezone="UTC" if zone == "system" else zone, run_immediately=timedelta(0)
+    )
 with DAG(
     NAME,
-    # without a start date, so that a new DAG waits for its next moment and does not make up for the one before
-    schedule=None
-    if SCHEDULE is None
-    else CronTriggerTimetable(SCHEDULE, timezone="UTC" if zone == "system" else zone),
+    schedule=schedule,
     catchup=False,
     max_active_runs=1,
     max_active_tasks=PARALLEL,
