@@ -245,7 +245,7 @@ def reap(known):
             continue
         with contextlib.suppress(OSError):
             if b"<idle>" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGKILL)  # they ignore SIGTERM
             os.waitpid(pid, os.WNOHANG)
 
 
