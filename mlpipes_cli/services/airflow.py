@@ -3,13 +3,7 @@
 import base64
 import secrets
 
-from mlpipes_cli.services.definition import (
-    ContainerLimits,
-    Login,
-    ServiceDefinition,
-    ServiceSecret,
-    tool_port,
-)
+from mlpipes_cli.services.definition import Login, ServiceDefinition, ServiceSecret, tool_port
 from mlpipes_cli.services.probes import HttpProbe
 
 HEALTH = "/api/v2/monitor/health"
@@ -39,9 +33,8 @@ SERVICE = ServiceDefinition(
         ServiceSecret("AIRFLOW_SECRET_KEY", signing_key),
     ),
     login=Login("admin", "AIRFLOW_PASSWORD"),
-    exports={"MLPIPES_AIRFLOW_URL": "http://{host}:{port}"},
     page=8080,
-    limits=ContainerLimits("3g", 2.0),
     needs=("postgres", "mlflow"),
     runtimes=("docker", "embedded", "remote"),
+    container=False,
 )

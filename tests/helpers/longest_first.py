@@ -23,6 +23,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
     "integration/pipelines/test_pages.py": 100,
+    "integration/pipelines/test_airflow.py": 150,
     "integration/monitoring/test_retrain.py": 75,
     "integration/monitoring/test_loop.py": 110,
     "integration/monitoring/test_watch.py": 120,

@@ -72,6 +72,8 @@ def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporte
     if wiring.remembered_services(project).get(NAME) != wanted:  # else `up` has started it
         with wiring.make_environments() as environments:
             environment.ensure(environments, reporter.info)
+        if runtime.name == "docker":
+            reporter.info(f"{NAME} runs as a process of this machine: its tasks work in the project's folder")
         status = runtime.start(wanted, reporter)
         changes = (*changes, f"{NAME}: started on port {status.port}")
     rows = {row.name: row for row in runtime.status().services}

@@ -45,9 +45,10 @@ def core(config: ProjectConfig) -> tuple[str, str, str]:
 
 
 def definitions(config: ProjectConfig) -> list[ServiceDefinition]:
-    """Return the definitions of all services that the stack may have: of the object stores only its own."""
+    """Return the definitions of all containers that the stack may have: of the object stores only its own."""
     store = config.stack.object_store.engine
-    return [one for one in catalog.everything() if one.name == store or one.name not in STORES]
+    found = (one for one in catalog.everything() if one.container)
+    return [one for one in found if one.name == store or one.name not in STORES]
 
 
 def ports(config: ProjectConfig) -> list[tuple[ServiceDefinition, ServicePort]]:
