@@ -5,12 +5,11 @@ address in it. Versions stay as they are where they still fit, unless ``--fresh`
 the very versions of the package's own environment, so that client and server are the same MLflow.
 
 What an image's server never loads stands in the first line of its ``requirements.in``, ``# without: …``,
-and is left out. One whose first line is ``# versions: its own`` cannot have ours. What the images of the API
-and of MLflow both have is ``compose/common.lock`` too: they install it first, by the same words, so that an
-engine has that layer once (docs/adr/0007).
+and is left out. What the images of the API and of MLflow both have is ``compose/common.lock`` too: they
+install it first, by the same words, so that an engine has that layer once (docs/adr/0007).
 
 The environments that trainers carry, ``environment.in`` in their folders, have locks without hashes, which
-are used as constraints: see docs/adr/0012.
+are used as constraints: see docs/adr/0012. Airflow's has hashes, and versions of its own.
 """
 
 import pathlib
@@ -27,9 +26,9 @@ OWN = "--python-version 3.11 --generate-hashes"
 IMAGES = bootstrap.ROOT / "compose"
 SHARING = ("api", "mlflow")
 COMMON = IMAGES / "common.lock"
+AIRFLOW = IMAGES / "airflow" / "environment.in"
 TRAINERS = bootstrap.ROOT / "mlpipes_cli" / "trainers"
 OUR_OWN = "# python: our own\n"
-OTHER_VERSIONS = "# versions: its own"  # of an image whose packages do not fit ours
 
 
 def main():
@@ -41,6 +40,7 @@ def main():
         code = code or compile_image_lock(wanted, upgrade)
     if not code:
         write_common_lock()
+    code = code or compile_lock([*upgrade, str(AIRFLOW)], AIRFLOW.with_suffix(".lock"))
     for wanted in sorted(TRAINERS.glob("*/environment.in")):
         if not wanted.read_text(encoding="utf-8").startswith(OUR_OWN):
             code = code or compile_environment_lock(wanted, upgrade)
@@ -51,8 +51,7 @@ def compile_image_lock(wanted, upgrade=()):
     """The lock of an image beside its ``requirements.in``, in the versions of our own lock."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = pathlib.Path(folder, "constraints.txt")
-        others = wanted.read_text(encoding="utf-8").startswith(OTHER_VERSIONS)
-        constraints.write_text("" if others else own_versions(), encoding="utf-8")
+        constraints.write_text(own_versions(), encoding="utf-8")
         options = [*upgrade, "--constraints", str(constraints), str(wanted)]
         for name in left_out(wanted):
             options += ["--no-emit-package", name]

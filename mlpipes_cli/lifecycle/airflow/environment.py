@@ -15,8 +15,8 @@ DOWNLOAD = "about 200 MB"
 
 
 def spec() -> EnvironmentSpec:
-    """Return the environment: the versions of the container, for the Python that runs mlpipes."""
-    lock = (package_files.compose() / "airflow" / "requirements.lock").read_text(encoding="utf-8")
+    """Return the environment: of exact versions, for the Python that runs mlpipes."""
+    lock = (package_files.compose() / "airflow" / "environment.lock").read_text(encoding="utf-8")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     lines = (line.removesuffix(" \\") for line in lock.splitlines() if not line.startswith((" ", "#")))
     return EnvironmentSpec(python, lock=tuple(line for line in lines if line), purpose="Airflow")

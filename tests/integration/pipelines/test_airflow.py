@@ -18,6 +18,7 @@ from conftest import Cli
 from environment_help import FOLDER as ENVIRONMENTS
 from integration.monitoring.test_monitor import loans
 from integration.pipelines.test_pages import DATASET, EXPERIMENT, FOLDER
+from process_help import commands
 from waiting import until
 
 from mlpipes_cli.local_files import env_file
@@ -209,8 +210,8 @@ def test_retries_gates_and_a_killed_scheduler(airflow: Airflow, whole: str) -> N
     root = airflow.root
     run = airflow.trigger("loans-turns")
     until((root / "long.txt").exists, 120, "the step runs")
-    members = stack_help.processes_of(root)
-    (scheduler,) = [one for one in members if one.cmdline()[1:4] == ["-m", "airflow", "scheduler"]]
+    members = commands(stack_help.processes_of(root))
+    (scheduler,) = [one for one, line in members if line[1:4] == ["-m", "airflow", "scheduler"]]
     os.kill(scheduler.pid, signal.SIGKILL)
     (root / "go").touch()
     assert airflow.wait(run) == "failed"  # of `usage`, `slow` and `alarm`
