@@ -28,7 +28,7 @@ SECRETS = (
     "MLPIPES_MODEL_KEY",
 )
 OWN = SECRETS[:5]  # Airflow's; the others are for the commands that it runs
-GRACE = 8.0  # seconds from SIGTERM to SIGKILL
+GRACE = 4.0  # seconds from SIGTERM to SIGKILL
 LONG = 60.0  # seconds after which a part counts as started
 WAITS = (1.0, 30.0)  # seconds before a part is started again: at first, at most
 ADOPT = 36  # PR_SET_CHILD_SUBREAPER: what a killed scheduler leaves is ours
@@ -114,12 +114,16 @@ def prepare(given):
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{plain_async}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(given.home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        # a server that is still loading answers late; a call that is repeated would fail the task
+        # A server that is still loading answers late, and a call that is repeated would fail the task. One that
+        # is started again does not answer for a while.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "90",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "40",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "5",
         "AIRFLOW_HOME": str(given.home),
         "MALLOC_ARENA_MAX": "2",
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
+        "SPT_NOENV": "1",  # titles of processes leave their environments readable, by which they are found
     }
     inherited = {name: value for name, value in os.environ.items() if name not in OWN}
     return {**inherited, **settings}
@@ -225,9 +229,12 @@ class Parts:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-        for pid in children():
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        while left := children():  # also those of parts that have ended
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(OSError):
+                    os.waitpid(pid, 0)
 
 
 def adopt():
