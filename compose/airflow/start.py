@@ -114,7 +114,7 @@ def prepare(given):
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{plain_async}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(given.home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        # A server that is still loading answers late, and a call that is repeated would fail the task. One that
+        # A server that still loads answers late, and a call that is repeated would fail the task; one that
         # is started again does not answer for a while.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "90",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "40",

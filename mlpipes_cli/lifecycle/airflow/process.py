@@ -13,7 +13,7 @@ from mlpipes_cli import package_files
 from mlpipes_cli.adapters import wiring
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.airflow import environment
-from mlpipes_cli.lifecycle.airflow.service import DAGS, NAME
+from mlpipes_cli.lifecycle.airflow.service import DAGS, NAME, PASSWORD
 from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.project import find_project
 from mlpipes_cli.services import catalog
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     try:
         project = find_project(Path(root))
         secrets = ensure_secrets(project.root, catalog.get(NAME).secret_names())
-        address = wiring.make_runtime(project).own_database(NAME, secrets["AIRFLOW_DB_PASSWORD"])
+        address = wiring.make_runtime(project).own_database(NAME, secrets[PASSWORD])
         with wiring.make_environments() as environments:
             python = str(environment.ensure(environments, _say).python)
     except MlpipesError as error:

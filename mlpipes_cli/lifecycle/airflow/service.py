@@ -16,6 +16,7 @@ from mlpipes_cli.config.pipeline.config import PIPELINE_FILE, load_pipeline
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.lifecycle.airflow import environment
 from mlpipes_cli.lifecycle.export.airflow import dag
+from mlpipes_cli.lifecycle.secrets import ensure_secrets
 from mlpipes_cli.ports import ServiceSpec
 from mlpipes_cli.services import catalog
 from mlpipes_cli.services.airflow import HEALTH
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Reporter, Runtime, ServiceStatus, StackStatus
     from mlpipes_cli.project import ProjectFolder
 
-NAME = catalog.AIRFLOW
+NAME, PASSWORD = catalog.AIRFLOW, "AIRFLOW_DB_PASSWORD"
 DAGS = "dags"  # of the project: the pipeline's, and those of the user
 LEAST_PARALLEL = 4
 _PARTS = ("metadatabase", "scheduler", "dag_processor")  # the triggerer is for deferred tasks alone
@@ -70,6 +71,7 @@ def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporte
     export(project, reporter)
     wanted, changes = spec(project), result.changes
     if wiring.remembered_services(project).get(NAME) != wanted:  # else `up` has started it
+        runtime.own_database(NAME, ensure_secrets(project.root, (PASSWORD,))[PASSWORD])  # before a download
         with wiring.make_environments() as environments:
             environment.ensure(environments, reporter.info)
         if runtime.name == "docker":
