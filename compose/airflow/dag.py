@@ -176,7 +176,7 @@ class MlpipesOperator(BaseOperator):
 
 def not_to_run(step, task):
     """Return why a step with conditions does not run; an empty text if it does."""
-    names = sorted({*step["needs"], *(one["step"] for one in step["when"])})
+    names = sorted({*step["needs"], *(condition["step"] for condition in step["when"])})
     found = task.get_task_states(dag_id=task.dag_id, task_ids=names, run_ids=[task.run_id])
     states = {name: getattr(state, "value", state) for name, state in found.get(task.run_id, {}).items()}
     endings = {name: task.xcom_pull(task_ids=name, key=ENDING) or {} for name in names}
@@ -184,25 +184,26 @@ def not_to_run(step, task):
     for name in step["needs"]:
         if status[name] != "done":
             return f"step {name}: {status[name]}"
-    for one in step["when"]:
-        name = one["step"]
+    for condition in step["when"]:
+        name = condition["step"]
         exit_code = endings[name].get("exit")
         if status[name] == "skipped":
             return f"step {name} was skipped"
-        if "exit" in one:
-            if exit_code not in one["exit"]:
-                return f"step {name} ended with {exit_code}, not {' or '.join(map(str, one['exit']))}"
-        elif "status" in one:
-            if status[name] != one["status"]:
-                return f"step {name} is {status[name]}, not {one['status']}"
+        if "exit" in condition:
+            if exit_code not in condition["exit"]:
+                return f"step {name} ended with {exit_code}, not {' or '.join(map(str, condition['exit']))}"
+        elif "status" in condition:
+            if status[name] != condition["status"]:
+                return f"step {name} is {status[name]}, not {condition['status']}"
         else:
             result = task.xcom_pull(task_ids=name)
             if result is None and status[name] != "done":
                 return f"step {name} is {status[name]}, without a result"
-            value = value_of(result, one)
+            value = value_of(result, condition)
             for comparison in COMPARISONS:
-                if comparison in one and not holds(comparison, value, one):
-                    return f"{one['value']} of step {name}: {value!r}; {comparison}: {one[comparison]!r}"
+                if comparison in condition and not holds(comparison, value, condition):
+                    bound = condition[comparison]
+                    return f"{condition['value']} of step {name}: {value!r}; {comparison}: {bound!r}"
     return ""
 
 
@@ -331,5 +332,5 @@ with DAG(
         for step in STEPS
     }
     for step in STEPS:
-        for name in sorted({*step["needs"], *(one["step"] for one in step["when"])}):
+        for name in sorted({*step["needs"], *(condition["step"] for condition in step["when"])}):
             tasks[name] >> tasks[step["name"]]

@@ -37,8 +37,10 @@ def url(project: ProjectFolder) -> str | None:
 def strays(project: ProjectFolder) -> list[psutil.Process]:
     """Return the remaining processes of foreground servers that have exited."""
     marked = process.marked(project.root, process.FOREGROUND)
-    kept = {one.pid for _, lead in _running(project) for one in process.family(lead)} if marked else set()
-    return [one for one in marked if one.pid not in kept]
+    kept = (
+        {member.pid for _, lead in _running(project) for member in process.family(lead)} if marked else set()
+    )
+    return [member for member in marked if member.pid not in kept]
 
 
 def end(project: ProjectFolder) -> int:
@@ -64,8 +66,8 @@ def _running(project: ProjectFolder) -> Iterator[tuple[RunningServer, psutil.Pro
 
 
 def _status(api: RunningServer, lead: psutil.Process) -> ServiceStatus:
-    place = urlsplit(api.url)
-    answer = HttpProbe("GET", api.question).answer(place.port or 80, place.hostname or "127.0.0.1")
+    address = urlsplit(api.url)
+    answer = HttpProbe("GET", api.question).answer(address.port or 80, address.hostname or "127.0.0.1")
     uptime = max(0.0, time.time() - api.created)
     state, health = service_status.condition(answer, uptime)
     detail = "in the foreground" if state == "running" else f"in the foreground: {api.model} ({api.alias})"
@@ -73,11 +75,11 @@ def _status(api: RunningServer, lead: psutil.Process) -> ServiceStatus:
         name=API,
         state=state,
         url=api.url if state == "running" else None,
-        port=place.port,
+        port=address.port,
         pid=api.pid,
         uptime=uptime,
         memory=process.memory(process.family(lead)),
         detail=f"{detail}; {service_status.NOT_STORING}" if answer == service_status.NOT_READY else detail,
         health=health,
-        ports=(str(place.port),) if place.port else (),
+        ports=(str(address.port),) if address.port else (),
     )

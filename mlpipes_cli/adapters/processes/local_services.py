@@ -92,11 +92,11 @@ class LocalServices:
         """Return the pids of services that are not configured or have lost their main process."""
         files = self._files
         written, wanted = files.running(), self._wanted()
-        left = [one.pid for one in foreground.strays(self.project)]
+        left = [stray.pid for stray in foreground.strays(self.project)]
         for name in self.names():
             daemon = marked_as(self.project, name)
             if name not in wanted or daemon.find(written.get(name)) is None:
-                left += [one.pid for one in process.marked(self.project.root, name)]
+                left += [stray.pid for stray in process.marked(self.project.root, name)]
         return left
 
     def logs(
@@ -258,12 +258,12 @@ class LocalServices:
         )
 
     def _daemon(self, spec: ServiceSpec) -> Daemon:
-        told = self.clients().environment()
+        environment = self.clients().environment()
         return Daemon(
             name=spec.name,
             root=self.project.root,
             command=spec.command,
-            settings={name: value for name, value in told.items() if name != API_URL}
+            settings={name: value for name, value in environment.items() if name != API_URL}
             | ({SETTINGS: spec.settings} if spec.settings else {}),
             folder=self.project.root,
             log=log_files.path(self.project, spec.name),

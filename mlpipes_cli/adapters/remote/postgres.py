@@ -77,7 +77,7 @@ def make_own_database(url: str, name: str) -> str:
             cursor.execute("select 1 from pg_database where datname = %s", (base,))
             if cursor.fetchone() is None:
                 cursor.execute(f'create database "{base}"')
-            who = link.info.user
+            user = link.info.user
     except psycopg2.errors.InsufficientPrivilege:
         raise MlpipesError(
             f"{NAME}: {name} needs the database {base}, which its role may not create",
@@ -85,11 +85,11 @@ def make_own_database(url: str, name: str) -> str:
         ) from None
     except psycopg2.Error as error:
         raise MlpipesError(f"{NAME}: cannot create the database {base} ({_line(error)})") from None
-    return urlunsplit(parts._replace(path=f"/{quote(base)}", netloc=_with_user(parts.netloc, who)))
+    return urlunsplit(parts._replace(path=f"/{quote(base)}", netloc=_with_user(parts.netloc, user)))
 
 
-def _with_user(place: str, user: str) -> str:
-    return place if "@" in place else f"{quote(user, safe='')}@{place}"
+def _with_user(netloc: str, user: str) -> str:
+    return netloc if "@" in netloc else f"{quote(user, safe='')}@{netloc}"
 
 
 def _unreachable(error: MlpipesError) -> Check:
@@ -122,9 +122,9 @@ def _rights(cursor: Cursor) -> list[Check]:
         "select quote_ident(current_user), quote_ident(current_database()),"
         " has_database_privilege(current_database(), 'CREATE')"
     )
-    who, database, may_create = cursor.fetchone() or ("", "", False)
+    user, database, may_create = cursor.fetchone() or ("", "", False)
     missing = _missing(cursor)
-    checks = [_schemas(missing, may_create, who, database)]
+    checks = [_schemas(missing, may_create, user, database)]
     for schema in (*(name for name in SCHEMAS if name not in missing), "public"):
         cursor.execute(
             "select has_schema_privilege(%s, 'CREATE') and has_schema_privilege(%s, 'USAGE')",
@@ -132,19 +132,19 @@ def _rights(cursor: Cursor) -> list[Check]:
         )
         allowed = (cursor.fetchone() or (False,))[0]
         if not allowed:
-            what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=who)
-            checks.append(Check(f"{NAME} rights", "fault", f"{who} may not create tables in {schema}", what))
+            what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=user)
+            checks.append(Check(f"{NAME} rights", "fault", f"{user} may not create tables in {schema}", what))
     return checks
 
 
-def _schemas(missing: list[str], may_create: bool, who: str, database: str) -> Check:
+def _schemas(missing: list[str], may_create: bool, user: str, database: str) -> Check:
     name = f"{NAME} schemas"
     if not missing:
         return Check(name, "ok", f"{', '.join(SCHEMAS)} exist")
     if may_create:
         return Check(name, "warning", f"{', '.join(missing)} are missing", "`mlpipes up` creates them")
-    fix = _RIGHTS.format(what=f"create on database {database}", who=who)
-    return Check(name, "fault", f"{', '.join(missing)} are missing, and {who} may not create them", fix)
+    fix = _RIGHTS.format(what=f"create on database {database}", who=user)
+    return Check(name, "fault", f"{', '.join(missing)} are missing, and {user} may not create them", fix)
 
 
 def _line(error: Exception) -> str:

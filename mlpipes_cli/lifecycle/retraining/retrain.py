@@ -138,7 +138,9 @@ def _cause(work: _Work) -> tuple[Cause | None, str]:
 
     model, alias = work.registered(), work.project.config.serving.alias
     number = None if model is None else model.aliases.get(alias)
-    version = next((one for one in model.versions if one.version == number), None) if model else None
+    version = (
+        next((version for version in model.versions if version.version == number), None) if model else None
+    )
     if version is None:
         return None, f"model {work.model!r} has no {alias!r} version yet"
     checks, _ = database_wiring.make_monitoring(work.stack.endpoints.database_url)
@@ -158,9 +160,9 @@ def _dry(work: _Work, cause: Cause) -> Retrained:
     no = "" if work.request.force else limits.why_not(work.settings, work.history(), work.store.now())
     number = len(planned.candidates)
     trained = f"{number} candidate{'s' if number > 1 else ''}"
-    said = f"would train {trained} ({cause.told}) and move {work.alias} if one is better"
+    outcome = f"would train {trained} ({cause.summary}) and move {work.alias} if one is better"
     found = work.result(
-        False, "would refuse" if no else "would retrain", f"not retrained: {no}" if no else said, cause
+        False, "would refuse" if no else "would retrain", f"not retrained: {no}" if no else outcome, cause
     )
     return replace(found, rows=rows.counts, dataset=planned.dataset)
 
@@ -197,7 +199,7 @@ def _failed(work: _Work, id: UUID, why: str) -> None:
 
 
 def _trained(work: _Work, cause: Cause, id: UUID, turn: Turn, progress: TrainingProgress) -> Retrained:
-    work.reporter.info(f"retraining model {work.model!r}: {cause.told}")
+    work.reporter.info(f"retraining model {work.model!r}: {cause.summary}")
     if work.settings.dataset is not None:
         _new_version(work, work.project.root / work.settings.dataset)
     tags = {mlflow_tags.RETRAINING: str(id), mlflow_tags.RETRAINING_CAUSE: cause.kind}
@@ -206,13 +208,13 @@ def _trained(work: _Work, cause: Cause, id: UUID, turn: Turn, progress: Training
     rows = TodaysRows(work.model, work.settings.holdout, work.served, tags)
     report = training.train(lambda: work.project, _training(work, rows), work.reporter, progress)
     if not any(result.status == "FINISHED" for result in report.results):
-        errors = "; ".join(f"{one.name}: {one.error}" for one in report.results if one.error)
+        errors = "; ".join(f"{result.name}: {result.error}" for result in report.results if result.error)
         raise MlpipesError(f"no candidate could be trained: {errors}", "see `mlpipes leaderboard`")
     turn.verify()
     request = PromotionRequest(
         experiment=report.experiment,
         alias=work.alias,
-        reason=f"retraining {id}: {cause.told}",
+        reason=f"retraining {id}: {cause.summary}",
         holdout=rows.holdout,
     )
     verdict = promotions.promote(work.project, request, work.reporter)

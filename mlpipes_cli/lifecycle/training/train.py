@@ -104,7 +104,7 @@ def train(
             by_import.finish()
             made.tell(reporter)
             _bury(tracking, before)
-            hashes = {name: one.hash for name, one in environments.built.items()}
+            hashes = {name: environment.hash for name, environment in environments.built.items()}
             stored = cache.stored(registry, reporter.info)
             taken = cache.find(known, made, hashes, registry.run, key.id, stored)
             cache.take([run for runs in taken.values() for run in runs], made, session, tracking)
@@ -149,9 +149,9 @@ def _train(
     commit = git.commit(project.root)
     with training_context.placed(
         pool, cluster if todo else None, request.parallel, len(todo), project
-    ) as place:
+    ) as store:
         running = Session(
-            made, data, session, commit, workspace, place, tracking, progress, environments, cluster
+            made, data, session, commit, workspace, store, tracking, progress, environments, cluster
         )
         results = running.run(todo, taken) | taken
     return TrainingReport(

@@ -23,7 +23,7 @@ from mlpipes_cli.lifecycle.transfer.recovery import core_only
 from mlpipes_cli.lifecycle.transfer.replace import replace
 from mlpipes_cli.lifecycle.transfer.restore import ask, want_fitting
 from mlpipes_cli.lifecycle.transfer.transfer_context import (
-    backup_place,
+    backup_path,
     bring_up,
     journal,
     one_at_a_time,
@@ -143,7 +143,11 @@ def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
     """
     retained_data.want_agreed(move.project, move.target.name, reporter, yes=yes)
     definitions = map(catalog.find, stack_state.read(move.project).services)
-    left = [one.name for one in definitions if one and move.target.name not in one.runtimes]
+    left = [
+        definition.name
+        for definition in definitions
+        if definition and move.target.name not in definition.runtimes
+    ]
     if left:
         reporter.warn(f"services that run only in containers are not migrated: {', '.join(left)}")
     move.target.release(reporter)
@@ -157,7 +161,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
     """
     project, source = move.project, move.source
     databases = wiring.make_databases()
-    path = backup_place(project, f"migrate-{source.name}-to-{move.target.name}")
+    path = backup_path(project, f"migrate-{source.name}-to-{move.target.name}")
     with running(project, source, reporter) as storage:
         require_nothing_unfinished(project, source, storage)
         with source.paused(reporter):

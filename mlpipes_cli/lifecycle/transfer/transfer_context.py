@@ -66,7 +66,7 @@ def running(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Ite
     Raises:
         MlpipesError: It does not start.
     """
-    started = not any(one.state == "running" for one in runtime.status().services)
+    started = not any(service.state == "running" for service in runtime.status().services)
     try:
         storage = runtime.storage()
     except MlpipesError:
@@ -113,7 +113,7 @@ def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str)
         raise MlpipesError("nothing was changed")
 
 
-def backup_place(project: ProjectFolder, purpose: str) -> Path:
+def backup_path(project: ProjectFolder, purpose: str) -> Path:
     """Return a new path for an automatic backup.
 
     Raises:

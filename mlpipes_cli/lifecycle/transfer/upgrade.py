@@ -18,7 +18,7 @@ from mlpipes_cli.lifecycle.transfer.copy import copy
 from mlpipes_cli.lifecycle.transfer.manifest import DATABASES, Manifest, content, words
 from mlpipes_cli.lifecycle.transfer.release import Release
 from mlpipes_cli.lifecycle.transfer.transfer_context import (
-    backup_place,
+    backup_path,
     bring_up,
     one_at_a_time,
     require_nothing_unfinished,
@@ -129,7 +129,7 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
     mine = importlib.metadata.version("mlpipes")
     if old.mlpipes:
         found.append(Change("mlpipes", old.mlpipes, mine))
-    return tuple(one for one in found if one.before != one.after)
+    return tuple(change for change in found if change.before != change.after)
 
 
 def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
@@ -142,9 +142,9 @@ def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
     services = wiring.remembered_services(project)
     served = [target_of(spec) for name, spec in services.items() if is_api(name)]
     found = [
-        one
-        for one in unsigned_versions.known(vault)
-        if any(target.model in (None, one.model) and target.alias == one.alias for target in served)
+        version
+        for version in unsigned_versions.known(vault)
+        if any(target.model in (None, version.model) and target.alias == version.alias for target in served)
     ]
     if found:
         raise MlpipesError(
@@ -162,7 +162,7 @@ def _copy_and_stop(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
         MlpipesError: Something cannot be read or written; the stack runs again then.
     """
     require_nothing_unfinished(project, runtime, runtime.storage())
-    path = backup_place(project, "upgrade")
+    path = backup_path(project, "upgrade")
     with runtime.paused(reporter):
         storage, databases = runtime.storage(), wiring.make_databases()
         copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
@@ -180,13 +180,13 @@ def _back_on_failure(
         yield
     except BaseException as error:
         reporter.warn("the upgrade failed; going back to the earlier release")
-        upgrade_rollback.go_back(project, runtime, old, path, manifest, reporter, _said(error))
+        upgrade_rollback.go_back(project, runtime, old, path, manifest, reporter, _reason(error))
         if isinstance(error, MlpipesError):
             raise _explained(error, path) from None
         raise
 
 
-def _said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, MlpipesError):
         return error.reason
     return "it was stopped" if isinstance(error, KeyboardInterrupt) else type(error).__name__
@@ -209,7 +209,7 @@ def _want_healthy(runtime: Runtime, manifest: Manifest) -> None:
     Raises:
         MlpipesError: A service does not answer, or data is lost.
     """
-    broken = [one.name for one in runtime.status().services if one.state != "running"]
+    broken = [service.name for service in runtime.status().services if service.state != "running"]
     if broken:
         raise MlpipesError(f"{', '.join(broken)} does not answer after the upgrade", "see `mlpipes logs`")
     urls, databases = runtime.storage().databases, wiring.make_databases()

@@ -33,19 +33,21 @@ def check_segments(
     found: list[SegmentCheck] = []
     for column, value, here, there in segments(columns, holdout_columns):
         own = live.take(here)
-        other = holdout.take(there) if holdout is not None and there is not None and there.any() else None
+        held = holdout.take(there) if holdout is not None and there is not None and there.any() else None
         callers = None if units is None else np.unique(units[here], return_inverse=True)[1].astype(np.int64)
-        check = check_metrics(own, callers, other, (metric,), rules)[metric]
-        if check.live is not None and other is None:
+        check = check_metrics(own, callers, held, (metric,), rules)[metric]
+        if check.live is not None and held is None:
             check = replace(check, note="not compared: the holdout has no rows of this segment")
         found.append(SegmentCheck(column, value, own.rows, check))
-    adjusted = holm({place: one.check.p for place, one in enumerate(found) if one.check.p is not None})
+    adjusted = holm(
+        {index: segment.check.p for index, segment in enumerate(found) if segment.check.p is not None}
+    )
     return [
-        one if place not in adjusted else _adjusted(one, adjusted[place], rules)
-        for place, one in enumerate(found)
+        segment if index not in adjusted else _adjusted(segment, adjusted[index], rules)
+        for index, segment in enumerate(found)
     ]
 
 
-def _adjusted(one: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
-    worse = p <= rules.alpha and one.check.lost is not None and one.check.lost >= rules.min_effect
-    return replace(one, check=replace(one.check, p=p, worse=worse))
+def _adjusted(segment: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
+    worse = p <= rules.alpha and segment.check.lost is not None and segment.check.lost >= rules.min_effect
+    return replace(segment, check=replace(segment.check, p=p, worse=worse))

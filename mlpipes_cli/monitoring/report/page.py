@@ -24,7 +24,7 @@ _OPEN = 40  # cards of columns without a change that stand open; the page stays 
 def page(
     result: Mapping[str, Any],
     *,
-    earlier: Sequence[Mapping[str, Any]] = (),
+    previous: Sequence[Mapping[str, Any]] = (),
     promotions: Sequence[Mapping[str, Any]] | None = None,
     retrainings: Sequence[Mapping[str, Any]] = (),
 ) -> str:
@@ -44,7 +44,7 @@ def page(
         f'<p class="verdict {_state(result)}">{plain(result["verdict"], 600)}</p></header>\n<main>\n'
         f"{_facts(result)}{_windows(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
         f"{_predictions(result)}{performance.section(result.get('performance'))}"
-        f"{history.section([result, *earlier], promotions, retrainings)}</main>"
+        f"{history.section([result, *previous], promotions, retrainings)}</main>"
     )
     return document(title, COMMAND, body, style)
 
@@ -75,7 +75,7 @@ def _moment(text: str) -> str:
 
 def _facts(result: Mapping[str, Any]) -> str:
     columns = result["columns"]
-    changed = sum(bool(one["alarm"]) for one in columns)
+    changed = sum(bool(column["alarm"]) for column in columns)
     facts = [
         ("rows compared", f"{result['rows']:,}"),
         ("reference rows", f"{result['reference_rows']:,}"),
@@ -92,27 +92,28 @@ def _windows(result: Mapping[str, Any]) -> str:
     if not windows:
         return ""
     lines = "".join(
-        f"<tr{' class=worse' if one['alarm'] else ''}><th scope=row>{one['periods']} times"
-        f"{', shown below' if one['since'] == result['window'].get('since') else ''}</th>"
-        f"<td>{_moment(one['since'])}</td><td>{one['rows']:,}</td>"
-        f"<td>{'ALARM' if one['alarm'] else 'no alarm' if one['enough'] else 'too few rows'}</td>"
-        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in one['columns'][:_NAMED])}</td></tr>"
-        for one in windows
+        f"<tr{' class=worse' if window['alarm'] else ''}><th scope=row>{window['periods']} times"
+        f"{', shown below' if window['since'] == result['window'].get('since') else ''}</th>"
+        f"<td>{_moment(window['since'])}</td><td>{window['rows']:,}</td>"
+        f"<td>{'ALARM' if window['alarm'] else 'no alarm' if window['enough'] else 'too few rows'}</td>"
+        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in window['columns'][:_NAMED])}</td></tr>"
+        for window in windows
     )
     heads = ("times the set window", "since", "rows", "result", "changed")
     return f'<h2 id="windows">Windows</h2>\n{performance.table(heads, lines)}'
 
 
 def _notes(result: Mapping[str, Any]) -> str:
-    said = "".join(f"<li>{marked(note)}</li>" for note in result.get("notes") or [])
-    return f'<ul class="attention">{said}</ul>\n' if said else ""
+    items = "".join(f"<li>{marked(note)}</li>" for note in result.get("notes") or [])
+    return f'<ul class="attention">{items}</ul>\n' if items else ""
 
 
 def _quality(result: Mapping[str, Any]) -> str:
     lines = [
-        f'<li><a href="#c{position}"><bdi>{plain(one["name"])}</bdi></a>: {plain(fault["words"], 300)}</li>'
-        for position, one in enumerate(result["columns"][:_SHOWN])
-        for fault in one.get("quality") or []
+        f'<li><a href="#c{position}"><bdi>{plain(column["name"])}</bdi></a>:'
+        f" {plain(finding['words'], 300)}</li>"
+        for position, column in enumerate(result["columns"][:_SHOWN])
+        for finding in column.get("quality") or []
     ]
     listed = f'<ul class="attention">{"".join(lines)}</ul>' if lines else '<p class="note">No faults.</p>'
     return f'<h2 id="quality">Data quality</h2>\n{listed}\n'
@@ -120,13 +121,13 @@ def _quality(result: Mapping[str, Any]) -> str:
 
 def _columns(result: Mapping[str, Any]) -> str:
     columns = result["columns"]
-    cards = [card(one, f"c{position}") for position, one in enumerate(columns[:_SHOWN])]
+    cards = [card(column, f"c{position}") for position, column in enumerate(columns[:_SHOWN])]
     shown = f'<div class="cards">\n{"".join(cards[:_OPEN])}</div>\n'
     rest = cards[_OPEN:]
     folded = f'<div class="cards">\n{"".join(rest)}</div>'
     more = f"<details><summary>{len(rest)} more columns</summary>{folded}</details>\n"
     if left := columns[_SHOWN:]:
-        changed = sum(bool(one["alarm"]) for one in left)
+        changed = sum(bool(column["alarm"]) for column in left)
         more += (
             f'<p class="note">{len(left):,} more columns, of which {changed:,} changed, are not shown;'
             " <code>mlpipes monitor --json</code> has them.</p>\n"
@@ -139,19 +140,20 @@ def _joint(result: Mapping[str, Any]) -> str:
     if not joint:
         return ""
     if joint["p"] is None:
-        said = plain(joint["note"], 300)
+        text = plain(joint["note"], 300)
     else:
         what = "changed" if joint["alarm"] else "no change found"
         names = ", ".join(f"<bdi>{plain(name)}</bdi>" for name in joint["columns"])
-        said = f"{what}, p {p_value(joint['p'])}, effect {joint['effect']:.3f}" + (
+        text = f"{what}, p {p_value(joint['p'])}, effect {joint['effect']:.3f}" + (
             f": {names}" if names else ""
         )
-    return f'<h2>How columns go together</h2>\n<p class="note">{said}</p>\n'
+    return f'<h2>How columns go together</h2>\n<p class="note">{text}</p>\n'
 
 
 def _predictions(result: Mapping[str, Any]) -> str:
     cards = "".join(
-        card(one, f"p{position}") for position, one in enumerate((result.get("predictions") or {}).values())
+        card(prediction, f"p{position}")
+        for position, prediction in enumerate((result.get("predictions") or {}).values())
     )
     return (
         f'<h2 id="predictions">Predictions and scores</h2>\n<div class="cards">\n{cards}</div>\n'

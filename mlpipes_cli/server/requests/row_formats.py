@@ -43,8 +43,8 @@ def _of_list(rows: list[Any], names: Sequence[str]) -> dict[str, Any]:
     if lists:
         for position, row in enumerate(rows):
             if len(row) != len(names):
-                told = f"expected {_many(len(names), 'value')}, one for each column of the model"
-                raise bad_request(f"row {position}: {told} in its order, got {len(row)}")
+                expected = f"expected {_many(len(names), 'value')}, one for each column of the model"
+                raise bad_request(f"row {position}: {expected} in its order, got {len(row)}")
         return {"dataframe_split": {"columns": list(names), "data": rows}}
     for position, record in enumerate(rows):
         if not isinstance(record, dict):
@@ -81,7 +81,7 @@ def _of_columns(document: dict[str, Any]) -> dict[str, Any]:
                 "one value, or each a list"
             )
         if len(value) != len(document[lists[0]]):
-            other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
-            raise bad_request(f"column {name!r}: expected {other}, got {len(value)}")
+            expected = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
+            raise bad_request(f"column {name!r}: expected {expected}, got {len(value)}")
     rows = [list(row) for row in zip(*document.values(), strict=True)]
     return {"dataframe_split": {"columns": list(document), "data": rows}}

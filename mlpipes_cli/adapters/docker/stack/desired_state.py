@@ -39,19 +39,19 @@ class DesiredState:
         environment_only: Services whose images take passwords from the environment alone.
     """
 
-    place: DockerStack
+    stack: DockerStack
     extra: Sequence[str]
     images: dict[str, str] = field(default_factory=dict)
     environment_only: set[str] = field(default_factory=set)
 
     @functools.cached_property
     def _facts(self) -> capabilities.EngineCapabilities:
-        return capabilities.read_capabilities(self.place.engine)
+        return capabilities.read_capabilities(self.stack.engine)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The services that should run."""
-        return (*core(self.place.project.config), *self.extra)
+        return (*core(self.stack.project.config), *self.extra)
 
     def compose(self, ports: Mapping[str, int]) -> Compose:
         """Return the Compose file with this project's values.
@@ -60,28 +60,28 @@ class DesiredState:
             ConfigError: The Compose file, or that of the user's own services, is not valid.
             UsageError: One of the additional services does not exist.
         """
-        place = self.place
-        config = place.project.config
+        stack = self.stack
+        config = stack.project.config
         values = variables(
             config,
-            place.secrets,
-            id=place.marks.id,
+            stack.secrets,
+            id=stack.marks.id,
             ports=ports,
-            hosts=addresses.allowed_hosts(place.address, config.stack.listen),
-            names=(*names_of(place.address), *names_of(config.stack.listen)),
-            keys=place.keys,
-            auth=place.auth,
+            hosts=addresses.allowed_hosts(stack.address, config.stack.listen),
+            names=(*names_of(stack.address), *names_of(config.stack.listen)),
+            keys=stack.keys,
+            auth=stack.auth,
         )
         compose = load(compose_file(), values)
         known = list(catalog.optional())
-        for one in catalog.added():
-            if one.name in self.extra and one.compose:
-                compose = packages.extend(compose, one, one.compose, values)
-        own = place.project.root / override.NAME
+        for definition in catalog.added():
+            if definition.name in self.extra and definition.compose:
+                compose = packages.extend(compose, definition, definition.compose, values)
+        own = stack.project.root / override.NAME
         if own.is_file():
             ours = [name for name in self.names if name in compose.services]
             compose = override.extend(compose, own, values, ours)
-            known += override.names(place.project.root)
+            known += override.names(stack.project.root)
         wrong = next((name for name in self.extra if name not in known), None)
         if wrong:
             raise UsageError(
@@ -101,7 +101,7 @@ class DesiredState:
             if compose.services[needed].step:
                 found |= self.needs(compose, needed)
             else:
-                found.add(self.place.store if needed in STORES else needed)
+                found.add(self.stack.store if needed in STORES else needed)
         return found & set(self.names)
 
     def fetch(
@@ -114,14 +114,18 @@ class DesiredState:
         """
         from mlpipes_cli.adapters.docker.images import service_images
 
-        kept = {one.name: versions[one.name] for one in services if versions and one.name in versions}
-        for one in services:
-            if one.name in kept:
-                image = self._require(one.name, kept[one.name])
-                if one.build and image.labels.get(labels.PASSWORDS) != "files":
-                    self.environment_only.add(one.name)
-        missing = [one for one in services if one.name not in kept]
-        found = service_images.ensure(self.place.engine, missing, reporter) if missing else {}
+        kept = {
+            service.name: versions[service.name]
+            for service in services
+            if versions and service.name in versions
+        }
+        for service in services:
+            if service.name in kept:
+                image = self._require(service.name, kept[service.name])
+                if service.build and image.labels.get(labels.PASSWORDS) != "files":
+                    self.environment_only.add(service.name)
+        missing = [service for service in services if service.name not in kept]
+        found = service_images.ensure(self.stack.engine, missing, reporter) if missing else {}
         self.images = {**kept, **{name: image.id for name, image in found.items()}}
 
     def _require(self, service: str, id: str) -> Any:
@@ -130,7 +134,7 @@ class DesiredState:
 
         with translate_errors(f"looking for the image of {service}"):
             try:
-                return self.place.engine.client.images.get(id)
+                return self.stack.engine.client.images.get(id)
             except APIError as error:
                 if not is_missing(error):
                     raise
@@ -142,7 +146,7 @@ class DesiredState:
     def before(self, compose: Compose, service: Service) -> ContainerSpec | None:
         """Return the container of the step that changes the owner of a service's volume, or None."""
         needed = (compose.services[name] for name in service.depends_on)
-        step = next((one for one in needed if one.step == OWNER), None)
+        step = next((step for step in needed if step.step == OWNER), None)
         return self.plan(compose, step) if step else None
 
     def plan(self, compose: Compose, service: Service) -> ContainerSpec:
@@ -152,4 +156,4 @@ class DesiredState:
         service = capabilities.without_unsupported(self._facts, service)
         if service.name in self.environment_only:
             service = secrets.in_environment(service)
-        return ContainerSpec(service, image, service.image, self.place.marks, compose_file(), needs)
+        return ContainerSpec(service, image, service.image, self.stack.marks, compose_file(), needs)

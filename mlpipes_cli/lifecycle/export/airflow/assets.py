@@ -37,7 +37,7 @@ def of_step(project: ProjectFolder, config: PipelineConfig, step: Step) -> tuple
 def _models(project: ProjectFolder, config: PipelineConfig, step: Step) -> Iterator[str]:
     """Yield the models that a promotion may be of: its experiment's, else all that the pipeline trains."""
     wanted = None if step.promote is None else step.promote.experiment
-    files = [one.train.file for one in config.steps if one.train is not None]
+    files = [other.train.file for other in config.steps if other.train is not None]
     if wanted is not None and (project.root / wanted).is_file():
         files, wanted = [wanted], None
     found: set[str] = set()

@@ -147,10 +147,10 @@ def _step(step: Step, updated: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _conditions(step: Step) -> Iterator[dict[str, Any]]:
-    for one in step.conditions:
+    for condition in step.conditions:
         yield {
             key: list(value) if isinstance(value, tuple) else value
-            for key, value in one.model_dump().items()
+            for key, value in condition.model_dump().items()
             if value is not None
         }
 

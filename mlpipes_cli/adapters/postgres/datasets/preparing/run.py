@@ -123,7 +123,9 @@ class Preparation:
         )
         types, key = self.table.types, None
         if self.config.key is not None:
-            found = [stored_column(self.config, one, types, self.source, ("key",)) for one in self.config.key]
+            found = [
+                stored_column(self.config, name, types, self.source, ("key",)) for name in self.config.key
+            ]
             key = dict(zip(found, found, strict=True))
         return Relation(query, tuple(self.table.columns), key)
 
@@ -160,8 +162,8 @@ class Preparation:
         name = self.config.weights
         column = rows.column(name, self.source, ("weights",))
         if column.type not in {"integer", "number"}:
-            said = f"expected numbers, and the column {name!r} has the type {column.type}"
-            raise ConfigError([self.source.problem(("weights",), said)])
+            message = f"expected numbers, and the column {name!r} has the type {column.type}"
+            raise ConfigError([self.source.problem(("weights",), message)])
         if stages is None:
             return
         statement = sql.SQL(
@@ -171,9 +173,11 @@ class Preparation:
         with transaction(self.connection, read_only=True) as cursor, self._blamed(rows):
             cursor.execute(statement)
             if wrong := cursor.fetchone():
-                said = f"row {wrong[0]} has the weight {wrong[1] or 'missing'}; weights are numbers above 0"
+                message = (
+                    f"row {wrong[0]} has the weight {wrong[1] or 'missing'}; weights are numbers above 0"
+                )
                 raise MlpipesError(
-                    self.source.problem(("weights",), said), "leave such rows out with `where`"
+                    self.source.problem(("weights",), message), "leave such rows out with `where`"
                 )
 
     @contextmanager
@@ -195,13 +199,13 @@ class Preparation:
         """Return the first step whose query fails by itself."""
         import psycopg2
 
-        for one in self._since:
+        for step in self._since:
             try:
                 with transaction(self.connection, read_only=True) as cursor:
                     whole = sql.SQL("select max(length(input::text)) from ({}) as input")
-                    cursor.execute(whole.format(one.query))
+                    cursor.execute(whole.format(step.query))
             except psycopg2.Error:
-                return one.last
+                return step.last
         return rows.last
 
     def _cast_failed(self, found: CastFailed) -> MlpipesError:

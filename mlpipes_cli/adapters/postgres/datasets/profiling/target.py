@@ -28,7 +28,7 @@ def summary(cursor: Cursor, table: LoadedTable, name: str) -> TargetSummary | No
     """
     from mlpipes_cli.data.understanding import relation
 
-    column = next((one for one in table.columns if one.name == name), None)
+    column = next((column for column in table.columns if column.name == name), None)
     if column is None or column.type in TIMES:
         return None
     it = sql.Identifier(name)
@@ -45,8 +45,8 @@ def summary(cursor: Cursor, table: LoadedTable, name: str) -> TargetSummary | No
     for other in table.columns:
         if other.name == name or not frame[other.name].notna().any():
             continue
-        if (told := relation.leak(frame[other.name], sample.kind(other), known)) is not None:
-            leaks[other.name] = told
+        if (leak := relation.leak(frame[other.name], sample.kind(other), known)) is not None:
+            leaks[other.name] = leak
     classes = {} if known.task == "regression" else _classes(cursor, table, column)
     labels = list(classes)
     return TargetSummary(

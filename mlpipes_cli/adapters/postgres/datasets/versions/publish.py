@@ -33,7 +33,7 @@ class _Known(Exception):
 
 
 @dataclass(frozen=True)
-class Draft:
+class VersionContent:
     """What a version is made from.
 
     Attributes:
@@ -63,7 +63,7 @@ def same(version: DatasetVersion | None, load: int, settings: Mapping[str, Any])
     )
 
 
-def publish(connection: Connection, rows: Relation, draft: Draft) -> tuple[DatasetVersion, bool]:
+def publish(connection: Connection, rows: Relation, content: VersionContent) -> tuple[DatasetVersion, bool]:
     """Make a version; return it, and whether it is new: the newest one may have the same rows already.
 
     Raises:
@@ -72,15 +72,15 @@ def publish(connection: Connection, rows: Relation, draft: Draft) -> tuple[Datas
     """
     try:
         with transaction(connection) as cursor:
-            return _publish(cursor, rows, draft), True
+            return _publish(cursor, rows, content), True
     except _Known as known:
         return known.version, False
 
 
-def _publish(cursor: Cursor, rows: Relation, draft: Draft) -> DatasetVersion:
-    before = records.newest(cursor, draft.dataset)
+def _publish(cursor: Cursor, rows: Relation, content: VersionContent) -> DatasetVersion:
+    before = records.newest(cursor, content.dataset)
     number = before.version + 1 if before else 1
-    table = f"_{draft.dataset}_{number}"
+    table = f"_{content.dataset}_{number}"
     names = list(rows.types)
     cursor.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, table)))
     cursor.execute(
@@ -90,16 +90,16 @@ def _publish(cursor: Cursor, rows: Relation, draft: Draft) -> DatasetVersion:
             rows.query,
         )
     )
-    splits = _splits(cursor, table, draft.parts)
+    splits = _splits(cursor, table, content.parts)
     version = DatasetVersion(
-        draft.dataset, number, draft.load, fingerprint(cursor, table, rows), sum(splits.values()), splits,
-        tuple(rows.columns), draft.learned, draft.settings, table, draft.actor,
+        content.dataset, number, content.load, fingerprint(cursor, table, rows), sum(splits.values()), splits,
+        tuple(rows.columns), content.learned, content.settings, table, content.actor,
     )  # fmt: skip
     if before is not None and before.table is not None and before.fingerprint == version.fingerprint:
-        settings = json.loads(records.as_json(draft.settings))
+        settings = json.loads(records.as_json(content.settings))
         if before.settings == settings and [*before.columns] == [*version.columns]:
             raise _Known(before)
-    _show(cursor, draft.dataset, table, names)
+    _show(cursor, content.dataset, table, names)
     records.add(cursor, version)
     return version
 
@@ -131,7 +131,7 @@ def fingerprint(cursor: Cursor, table: str, rows: Relation) -> str:
             " sum(('x' || right(h, 16))::bit(64)::bigint)::text from (select {} as h from {}) as rows"
         ).format(hashed, sql.Identifier(SCHEMA, table))
     )
-    found = [list(cursor.fetchone() or ()), [[one.name, one.type] for one in rows.columns]]
+    found = [list(cursor.fetchone() or ()), [[column.name, column.type] for column in rows.columns]]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
@@ -169,19 +169,19 @@ def prune(connection: Connection, dataset: str, keep: int) -> list[DatasetVersio
     import psycopg2
 
     with transaction(connection) as cursor:
-        gone = [one for one in records.listed(cursor, dataset)[keep:] if one.table is not None]
-        for one in gone:
+        gone = [version for version in records.listed(cursor, dataset)[keep:] if version.table is not None]
+        for version in gone:
             try:
                 cursor.execute(
-                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, one.table or ""))
+                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, version.table or ""))
                 )
             except psycopg2.errors.DependentObjectsStillExist as error:
                 raise MlpipesError(
-                    f"version {one.version} of {dataset!r}: {first_line(error)}",
+                    f"version {version.version} of {dataset!r}: {first_line(error)}",
                     "drop what depends on it first",
                 ) from None
             cursor.execute(
                 "update clean_data._versions set table_name = null where dataset = %s and version = %s",
-                (dataset, one.version),
+                (dataset, version.version),
             )
-    return [replace(one, table=None) for one in gone]
+    return [replace(version, table=None) for version in gone]
