@@ -125,7 +125,8 @@ def prepare(given):
         "PYTHONUNBUFFERED": "1",
         "SPT_NOENV": "1",  # titles of processes leave their environments readable, by which they are found
     }
-    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
+    others = (*OWN, "AIRFLOW__", "AIRFLOW_HOME")  # settings are of a person's other Airflow
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {**inherited, **settings}
 
 
