@@ -120,13 +120,18 @@ class Mlflow(Strict):
     )
 
 
-class Tool(Strict):
-    """A service that is started with ``up --with``, in containers only."""
+class LocalTool(Strict):
+    """A service that is started with ``up --with``, as a process of this machine."""
 
     port: Port = Field(
         default="auto",
         description="The port on the host; `auto` takes the usual one, or the next that is free.",
     )
+
+
+class Tool(LocalTool):
+    """A service that is started with ``up --with``, in containers only."""
+
     memory: MemorySize = Field(default=ContainerLimits.memory, description=_MEMORY)
     cpus: Cpus = Field(default=ContainerLimits.cpus, description=_CPUS)
 
@@ -166,7 +171,9 @@ def _sections(services: Iterable[ServiceDefinition]) -> dict[str, Any]:
     }
 
 
-def _tool(service: ServiceDefinition) -> type[Tool]:
+def _tool(service: ServiceDefinition) -> type[LocalTool]:
+    if not service.container:
+        return LocalTool
     if service.limits == ContainerLimits():
         return Tool
     memory = (MemorySize, Field(default=service.limits.memory, description=_MEMORY))

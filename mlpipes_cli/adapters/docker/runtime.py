@@ -18,6 +18,7 @@ from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
+from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.stack_lock import stack_lock
@@ -294,6 +295,12 @@ class DockerRuntime:
         }
         api = local.url() if local else None
         return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
+
+    def own_database(self, name: str, password: str) -> str:
+        stack, found = self._running(DATABASE)
+        ports = found[DATABASE].ports
+        roles.make_own_database(lambda user, base: stack.database(ports, user, base), name, password)
+        return roles.own_address(name, password, stack.address, ports[5432])
 
     def storage(self) -> Storage:
         from mlpipes_cli.adapters.docker.stack.stack_storage import storage

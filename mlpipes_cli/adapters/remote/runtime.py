@@ -149,6 +149,10 @@ class RemoteRuntime:
             addresses.mlflow, addresses.database, {**addresses.variables, **api}, addresses.database
         )
 
+    def own_database(self, name: str, password: str) -> str:
+        """See the protocol; it belongs to the project's role, and its name begins with the project's."""
+        return postgres.make_own_database(self._addresses.database, name)
+
     def storage(self) -> Storage:
         addresses = self._addresses
         if addresses.tracking_database is None:

@@ -45,12 +45,12 @@ def core(config: ProjectConfig) -> tuple[str, str, str]:
 
 
 def definitions(config: ProjectConfig) -> list[ServiceDefinition]:
-    """Return the definitions of all services that the stack may have: of the object stores only its own."""
+    """Return the definitions of all containers that the stack may have: of the object stores only its own."""
     store = config.stack.object_store.engine
     return [
         definition
         for definition in catalog.everything()
-        if definition.name == store or definition.name not in STORES
+        if definition.container and (definition.name == store or definition.name not in STORES)
     ]
 
 
