@@ -43,7 +43,8 @@ def test_a_model_that_fails_is_no_mistake_in_the_file(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(served, "predict", fails)
-    with pytest.raises(MlpipesError, match="^rows 1 to 5: the model failed: out of memory$") as error:
+    with pytest.raises(MlpipesError, match="the model failed") as error:
         _Offline(served).score(serving_help.people(5), 0)
     assert not isinstance(error.value, UsageError)
+    assert str(error.value) == "rows 1 to 5: the model failed: out of memory"
     assert error.value.exit_code == 1
