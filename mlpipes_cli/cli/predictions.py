@@ -134,7 +134,7 @@ def prune(
 
     here = context.current
     found = verb.prune(here.project(), here.console, older_than, model=model, yes=yes, dry_run=dry_run)
-    here.console.result(found, lambda: found.told)
+    here.console.result(found, lambda: found.summary)
 
 
 def replay() -> None:
@@ -143,7 +143,7 @@ def replay() -> None:
 
     here = context.current
     found = verb.replay(here.project(), here.console)
-    here.console.result(found, lambda: found.told)
+    here.console.result(found, lambda: found.summary)
 
 
 def _reported(found: Reported) -> str:

@@ -158,17 +158,17 @@ def elsewhere(board: Board) -> str:
     runs = sum(other.runs for other in board.others)
     shown = ", ".join(other.fingerprint[:12] for other in board.others[:3])
     more = ", ..." if len(board.others) > 3 else ""
-    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
-    return f"{told} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
+    runs_used = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
+    return f"{runs_used} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
 
 
 def strangers(board: Board) -> str:
     """Return a message that there are runs which are not ranked."""
     one = board.strangers == 1
-    told = (
+    message = (
         f"{board.strangers} run{'' if one else 's'} of {board.experiment} {'is' if one else 'are'} not ranked"
     )
-    return f"{told}: `mlpipes train` did not make {'it' if one else 'them'}"
+    return f"{message}: `mlpipes train` did not make {'it' if one else 'them'}"
 
 
 def _with_notes(table: FittedTable, results: Sequence[CandidateResult], metric: str) -> RenderableType:
@@ -210,7 +210,7 @@ def _results_table(
         )
     )
     for position, result in enumerate(results):
-        place = "*" if result.name == best and position == 0 else ""
+        mark = "*" if result.name == best and position == 0 else ""
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         between = interval(result.intervals, metric)
@@ -218,7 +218,7 @@ def _results_table(
         values = [number(result.metrics.get(name)) for name in (metric, *others)]
         at = ["" if result.threshold is None else f"{result.threshold:.4g}"] if cut else []
         table.add(
-            place, result.name, values[0], between, *means, *values[1:], *at, _seconds(result.seconds),
+            mark, result.name, values[0], between, *means, *values[1:], *at, _seconds(result.seconds),
             f"{status}; {note}" if note else status, (result.run_id or "")[:8],
         )  # fmt: skip
     return table

@@ -51,5 +51,5 @@ class ModelColumns:
 def _pictures(columns: Sequence[InputColumn], details: Mapping[str, Any]) -> list[str]:
     """Return the columns of pictures: training makes text of all other bytes."""
     binary = [column.name for column in columns if column.type == "binary"]
-    told = details.get("images", binary if details.get("task") else ())
-    return [name for name in binary if name in told]
+    declared = details.get("images", binary if details.get("task") else ())
+    return [name for name in binary if name in declared]

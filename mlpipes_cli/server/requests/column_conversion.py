@@ -94,8 +94,8 @@ def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) 
     try:
         found = conversion.convert(values, column.type, formats, cells=cells)
     except conversion.ConversionError as misfit:
-        told = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
-        raise Unfit(f"column {column.name!r}: {told}") from None
+        message = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
+        raise Unfit(f"column {column.name!r}: {message}") from None
     if column.type == "datetime" and column.signed is None:
         return _of_nanoseconds(found, column)
     return found
@@ -106,8 +106,8 @@ def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
     try:
         return values.astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime:
-        told = "got a date before 1678 or after 2261"
-        raise Unfit(f"column {column.name!r}: expected {expected(column)}, {told}") from None
+        got = "got a date before 1678 or after 2261"
+        raise Unfit(f"column {column.name!r}: expected {expected(column)}, {got}") from None
 
 
 def _filled(column: InputColumn, rows: int) -> Any:

@@ -48,8 +48,8 @@ def install(folder: Path, server: Any) -> None:
         if callable(getattr(server, name, None)):
             setattr(server, name, getattr(readers, form.lower()))
         else:
-            told = f"this MLflow has no {name}: values in {form} are read by MLflow's own rules"
-            sys.stderr.write(f"warning: {told}\n")
+            message = f"this MLflow has no {name}: values in {form} are read by MLflow's own rules"
+            sys.stderr.write(f"warning: {message}\n")
 
 
 class Readers:

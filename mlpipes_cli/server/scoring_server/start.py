@@ -46,8 +46,8 @@ def main(model: str, host: str, port: int, workers: int) -> None:
     """Replace this process by the server. Does not return."""
     words, known = command(mlflows_own(model, host, port, workers))
     if not known:
-        told = "this MLflow starts its server in another way: request values are read by MLflow's own rules"
-        sys.stderr.write(f"warning: {told}\n")
+        problem = "this MLflow starts its server in another way"
+        sys.stderr.write(f"warning: {problem}: request values are read by MLflow's own rules\n")
     sys.stderr.flush()
     os.execvp(words[0], words)  # noqa: S606
 
