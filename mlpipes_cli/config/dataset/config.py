@@ -100,7 +100,7 @@ class DatasetConfig(Strict):
             raise ValueError("`load: {mode: merge}` needs `key`, the columns that identify a row")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
-        names = [self.stored_name(name) for name, one in self.columns.items() if not one.drop]
+        names = [self.stored_name(name) for name, column in self.columns.items() if not column.drop]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two columns get the name {twice[0]!r}; rename one of them")
         return self

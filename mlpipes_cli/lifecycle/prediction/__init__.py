@@ -140,7 +140,9 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Re
     absent = [column for column in scorer.columns if column.name not in there]
     known = {column.name for column in scorer.columns}
     others = {_letters(name): name for name in there if name not in known}
-    similar = [(one.name, others[_letters(one.name)]) for one in absent if _letters(one.name) in others]
+    similar = [
+        (column.name, others[_letters(column.name)]) for column in absent if _letters(column.name) in others
+    ]
     missing = [column.name for column in absent if column.required] or [name for name, _ in similar]
     if missing:
         word, it = ("column", "it") if len(missing) == 1 else ("columns", "them")
@@ -151,7 +153,7 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Re
         raise UsageError(f"{file}: missing {word} {_listed(missing)}", hint)
     if absent:
         reporter.warn(
-            f"{file}: no column {_listed([one.name for one in absent])}; every row is scored without"
+            f"{file}: no column {_listed([column.name for column in absent])}; every row is scored without"
         )
 
 
