@@ -60,6 +60,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker_faults/test_what_is_missing.py": 50,
     "integration/docker/test_compose_plugin.py": 90,
     "integration/docker/test_podman.py": 50,
+    "integration/serving/test_mlflow_engine.py": 40,
     "integration/trust/test_models_of_strangers.py": 45,
     "integration/datasets/test_dataset_source.py": 45,
     "integration/datasets/test_own_project.py": 40,

@@ -265,7 +265,7 @@ class _Offline:
             raise UsageError(message, "correct the file") from None
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
-            raise UsageError(
+            raise MlpipesError(
                 f"rows {start + 1} to {start + len(batch)}: the model failed: {line or type(error).__name__}",
                 "compare the rows with the training data",
             ) from None
