@@ -249,10 +249,7 @@ class DockerRuntime:
             stack = self._stack()
             if stack is None:
                 return []
-            shutdown.stop(stack.resources, stack.resources.containers(), task.note, remove=True)
-            stack.resources.remove_networks()
-            stack.resources.remove_secrets()
-            removed = [f"volume {name}" for name in stack.resources.remove_volumes()]
+            removed = shutdown.remove_everything(stack.resources, task.note)
             StackIdentity(self.project).forget()
             return removed
 
@@ -283,16 +280,9 @@ class DockerRuntime:
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
         stack, found = self._running(DATABASE, MLFLOW)
-        shown = [
-            definition
-            for definition in catalog.everything()
-            if local or definition.name in (DATABASE, MLFLOW)
-        ]
-        ports = {
-            definition.name: definition.port(found[definition.name].ports)
-            for definition in shown
-            if definition.name in found
-        }
+        every = [definition for definition in catalog.everything() if definition.name in found]
+        shown = [definition for definition in every if local or definition.name in (DATABASE, MLFLOW)]
+        ports = {definition.name: definition.port(found[definition.name].ports) for definition in shown}
         api = local.url() if local else None
         return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
 

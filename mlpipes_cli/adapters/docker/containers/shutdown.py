@@ -71,3 +71,19 @@ def _end(resources: StackResources, container: Container, *, remove: bool) -> No
         resources.stop(container)
     if remove:
         resources.remove(container.id)
+
+
+def remove_everything(resources: StackResources, note: Callable[[str], None]) -> list[str]:
+    """Stop and remove the stack's containers, networks, secrets and volumes.
+
+    Args:
+        resources: Those of the stack.
+        note: Receives the services that are being stopped.
+
+    Returns:
+        What was removed and held data, in words.
+    """
+    stop(resources, resources.containers(), note, remove=True)
+    resources.remove_networks()
+    resources.remove_secrets()
+    return [f"volume {name}" for name in resources.remove_volumes()]
