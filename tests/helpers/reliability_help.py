@@ -21,6 +21,7 @@ import psutil
 import psycopg2
 import serving_help
 import signing_help
+import warm_cli
 from conftest import Cli
 from tcp_faults import Proxy
 
@@ -212,7 +213,7 @@ class Server:
     cli: Cli
     options: tuple[str, ...] = ()
     port: int = field(default_factory=serving_help.free_port)
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[Any] | warm_cli.Child | None = None
     log: Path | None = None
 
     @property
@@ -222,10 +223,7 @@ class Server:
     def start(self, seconds: float = 120) -> None:
         self.log = self.log or self.cli.cwd.parent / f"serve-{self.port}.log"
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                self.command(), cwd=self.cli.cwd, env=self.cli.environment, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+            self.process = warm_cli.start(self.command(), self.cli.cwd, self.cli.environment, log)
         serving_help.until(self.answers, seconds, "the API")
 
     def command(self) -> list[str]:
