@@ -17,7 +17,14 @@ import pytest
 import signing_help
 import warm_cli
 
-pytest_plugins = ["cluster_tools", "leak_check", "docker_help", "longest_first", "report_at_once"]
+pytest_plugins = [
+    "cluster_tools",
+    "leak_check",
+    "docker_help",
+    "longest_first",
+    "quiet_collector",
+    "report_at_once",
+]
 hypothesis.settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
 hypothesis.settings.load_profile("untimed")
 # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.

@@ -438,7 +438,7 @@ def stack(base: Path) -> Iterator[Stack]:
         code += "import reliability_help; reliability_help.register()"
         environment = os.environ | dict(made.environment) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
         command = [sys.executable, "-c", code, str(HELPERS), str(HELPERS.parent)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+        done = warm_cli.program(command, environment)
         assert done.returncode == 0, done.stderr
         yield made
     finally:

@@ -199,7 +199,7 @@ def registered(tracking_uri: str, name: str, alias: str = "production", **kinds:
 
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-c", code, str(Path(__file__).parent), name, alias, json.dumps(kinds)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    done = warm_cli.program(command, environment)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split("version ")[-1])
 

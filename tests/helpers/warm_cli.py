@@ -84,19 +84,21 @@ class Child:
         command: The interpreter, then ``-m`` and a module, ``-c`` and a text, or a script; and its arguments.
         cwd: Its folder.
         environment: Its variables; they have to fit.
-        output: The file that receives what it writes.
+        output: The file that receives its standard output.
+        errors: The one for its standard error; None for the same.
     """
 
     def __init__(
-        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], output: IO[Any]
-    ) -> None:
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str],
+        output: IO[Any], errors: IO[Any] | None = None,
+    ) -> None:  # fmt: skip
         call = {"command": list(command), "cwd": str(cwd), "umask": warm_children.umask()}
         text = json.dumps(call | {"environment": dict(environment)}).encode() + b"\n"
         self.args = list(command)
         self._link = socket.socket(socket.AF_UNIX)
         self._link.connect(_process().address)
         with Path(os.devnull).open("rb") as nothing:
-            files = [nothing.fileno(), output.fileno(), output.fileno()]
+            files = [nothing.fileno(), output.fileno(), (errors or output).fileno()]
             self._link.sendall(text[socket.send_fds(self._link, [text], files) :])
             self._told = self._link.makefile("r")
             self.pid = int(self._told.readline())
@@ -135,15 +137,35 @@ class Child:
 
 
 def start(
-    command: Sequence[str], cwd: Path, environment: Mapping[str, str], output: IO[Any]
-) -> Child | subprocess.Popen[Any]:
+    command: Sequence[str], cwd: Path, environment: Mapping[str, str],
+    output: IO[Any], errors: IO[Any] | None = None,
+) -> Child | subprocess.Popen[Any]:  # fmt: skip
     """Start a program of this interpreter beside the test, as a fork where its variables allow that."""
     if fits(environment):
-        return Child(command, cwd, environment, output)
+        return Child(command, cwd, environment, output, errors)
     return subprocess.Popen(
         list(command), cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
-        stderr=output, start_new_session=True,
+        stderr=errors or output, start_new_session=True,
     )  # fmt: skip
+
+
+def program(
+    command: Sequence[str], environment: Mapping[str, str], timeout: float = 180
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of this interpreter to its end, in this folder.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer, and was killed.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = start(command, Path.cwd(), environment, output, errors)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(list(command), code, output.read(), errors.read())
 
 
 def _feed(descriptor: int, text: bytes) -> None:
