@@ -1,10 +1,10 @@
 """What a command of the warm process starts, and what would import the same libraries again: a fork, too.
 
 A command that runs in a fork (``warm_process``) forks itself once more before it begins. This child waits
-until the command starts a worker host or MLflow's server with this interpreter, and becomes that process: of
-the same parent, with the folder, variables, files and session that ``subprocess`` would have given to it, and
-it runs the same module from its first line. Only what it imports is there already. Whatever else a
-command starts, and a second one, is started as ever; so is all of a test that starts the binary itself.
+until the command starts a worker host, MLflow's server or another command with this interpreter, and becomes
+that process: of the same parent, with the folder, variables, files and session that ``subprocess`` would have
+given to it, and it runs the same module from its first line. Only what it imports is there already. Whatever
+else a command starts is started as ever; so is all of a test that starts the binary itself.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import sys
 import tempfile
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-# Verbs that start one of these processes; a fork costs too much to have one for each command.
-STARTERS = {"train", "retrain", "run", "up", "restart", "start", "restore", "upgrade", "demo"}
-HOST = ["-m", "mlpipes_cli.worker.host"]
+# Verbs that start such processes, and how many; a fork costs too much to have one for each command.
+STARTERS = dict.fromkeys(("train", "retrain", "serve"), 1)
+STARTERS |= dict.fromkeys(("up", "restart", "start", "restore"), 2)  # MLflow's server and the API
+STARTERS |= {"run": 4}  # a pipeline's steps are commands
+MODULES = ["mlpipes_cli", "mlpipes_cli.worker.host"]
 SERVER = os.path.join("mlflow", "one_process.py")  # noqa: PTH118 (the end of a path)
-# Read when the interpreter starts; `_become` does what they say.
+# Read when the interpreter starts; `become` does what they say.
 OBEYED = ("PYTHONHASHSEED", "PYTHONUNBUFFERED", "PYTHONWARNINGS", "PYTHONSAFEPATH")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SURROUNDINGS = {"PYTHONHASHSEED": "0", **dict.fromkeys(THREADS, "1")}  # of the warm process
@@ -52,7 +54,8 @@ class Spare:
     def fits(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         if not self.pid or list(command[:1]) != [sys.executable]:
             return False
-        if list(command[1:]) != HOST and not str(command[1]).endswith(SERVER):
+        module = command[2] if command[1] == "-m" else ""
+        if module not in MODULES and not str(command[1]).endswith(SERVER):
             return False
         return _early(environment) == self._early and environment.get("PYTHONHASHSEED", "0") == "0"
 
@@ -84,9 +87,15 @@ def umask() -> int:
     return now
 
 
-def give(spare: Spare) -> None:
-    """Let this process's ``subprocess.Popen`` use the child."""
+def have(words: Iterable[str], leave: Callable[[object], NoReturn]) -> None:
+    """Let the ``subprocess.Popen`` of this process, which runs that command, use children that wait."""
+    wanted = max((STARTERS.get(word, 0) for word in words), default=0)
+    spares = [Spare(leave, os.environ) for _ in range(wanted)]
+    if spares:
+        _give(spares)
 
+
+def _give(spares: Sequence[Spare]) -> None:
     class Popen(subprocess.Popen):  # type: ignore[type-arg]
         def _execute_child(  # type: ignore[no-untyped-def]
             self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags,
@@ -95,7 +104,9 @@ def give(spare: Spare) -> None:
         ) -> None:  # fmt: skip
             files = (p2cread, c2pwrite, errwrite)
             plain = not (shell or executable or preexec_fn or pass_fds or more) and min(files) >= 0
-            if plain and env and start_new_session and not isinstance(args, str) and spare.fits(args, env):
+            plain = bool(plain and env and start_new_session and not isinstance(args, str))
+            spare = next((one for one in spares if plain and one.fits(args, env)), None)
+            if spare:
                 self.pid = spare.become(args, cwd, env, files)
                 self._child_created = True
                 self._close_pipe_fds(  # type: ignore[attr-defined]
@@ -117,8 +128,10 @@ def _wait(link: socket.socket, leave: Callable[[object], NoReturn]) -> NoReturn:
         text += link.recv(1 << 20)
     if not text:  # the command has ended
         os._exit(0)
-    become(json.loads(text), files, lambda: link.sendall(b"k"))
-    leave(run(sys.argv))
+    call = json.loads(text)
+    become(call, files, lambda: link.sendall(b"k"))
+    have({"train", "retrain"}.intersection(call["command"]), leave)  # not for what stays
+    leave(run(call["command"]))
 
 
 def become(call: Mapping[str, Any], files: Sequence[int], tell: Callable[[], None] | None = None) -> None:
@@ -139,7 +152,6 @@ def become(call: Mapping[str, Any], files: Sequence[int], tell: Callable[[], Non
     _warn(os.environ.get("PYTHONWARNINGS", ""))
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
-    sys.argv = list(call["command"])
 
 
 def run(command: Sequence[str]) -> object:

@@ -80,7 +80,7 @@ class Warm:
             if "command" in told:
                 self._close()
                 warm_children.become(told, descriptors)
-                _leave(warm_children.run(sys.argv))
+                _leave(warm_children.run(told["command"]))
             self._become(told, descriptors, call)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -101,8 +101,7 @@ class Warm:
         sys.path[0] = str(Path.cwd())
         sys.argv = ["mlpipes", *call["arguments"]]  # type: ignore[misc]
         code: object = 0
-        if warm_children.STARTERS.intersection(sys.argv):
-            warm_children.give(warm_children.Spare(_leave, os.environ))
+        warm_children.have(sys.argv, _leave)
         try:
             runpy.run_module("mlpipes_cli", run_name="__main__", alter_sys=True)
         except SystemExit as error:
