@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 # Verbs that start such processes, and how many; a fork costs too much to have one for each command.
 STARTERS = dict.fromkeys(("train", "retrain", "serve"), 1)
 STARTERS |= dict.fromkeys(("up", "restart", "start", "restore"), 2)  # MLflow's server and the API
-STARTERS |= {"run": 4}  # a pipeline's steps are commands
+STARTERS |= {"demo": 3, "run": 4}  # all of the story; a pipeline's steps are commands
 MODULES = ["mlpipes_cli", "mlpipes_cli.worker.host"]
 SERVER = os.path.join("mlflow", "one_process.py")  # noqa: PTH118 (the end of a path)
 # Read when the interpreter starts; `become` does what they say.
