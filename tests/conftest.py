@@ -22,6 +22,7 @@ pytest_plugins = [
     "leak_check",
     "docker_help",
     "longest_first",
+    "one_tls_context",
     "quiet_collector",
     "report_at_once",
 ]
