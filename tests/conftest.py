@@ -193,7 +193,9 @@ class RunningStack:
     @property
     def environment(self) -> dict[str, str]:
         """What ``mlpipes env`` gives to clients."""
-        return dict(self.cli("env", "--json").ok().json)
+        import stack_help
+
+        return stack_help.environment(self.cli, self.root)
 
 
 @pytest.fixture(scope="session")

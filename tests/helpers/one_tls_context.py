@@ -1,7 +1,7 @@
 """A pytest plugin: httpx reads the machine's certificates once, and not again for each client.
 
-That takes 20 ms of processor time, ten times what a request takes, also where nothing is encrypted: tests that
-wait for a server to start would take from it half a core.
+That takes 20 ms of processor time, ten times what a request takes, also where nothing is encrypted: tests
+that wait for a server to start would take half a core from it.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import psutil
 import psycopg2
 import serving_help
 import signing_help
+import stack_help
 import warm_cli
 from conftest import Cli
 from tcp_faults import Proxy
@@ -321,7 +322,7 @@ class Stack:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return dict(self.cli("env", "--json").ok().json)
+        return stack_help.environment(self.cli, self.root)
 
     def settings(self, serving: str) -> None:
         """Write mlpipes.yaml with these lines of ``serving``."""
