@@ -131,9 +131,9 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
         return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
         (
-            Column("model", least=12), Column("version", right=True), Column("alias"), Column("metric"),
-            Column("candidate", least=10), Column("experiment", drop=2, least=10), Column("run"),
-            Column("created (UTC)", drop=1),
+            Column("model", least=12), Column("version", right=True), Column("alias", least=16),
+            Column("metric", least=14), Column("candidate", least=10),
+            Column("experiment", drop=2, least=10), Column("run"), Column("created (UTC)", drop=1),
         )
     )  # fmt: skip
     for row in rows:
@@ -182,7 +182,7 @@ def _history_table(entries: list[HistoryEvent]) -> RenderableType | str:
         return "no promotions yet"
     table = FittedTable(
         (
-            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias"),
+            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias", least=20),
             Column("from", right=True), Column("to", right=True), Column("metric", drop=3),
             Column("challenger", drop=4, right=True), Column("incumbent", drop=4, right=True),
             Column("who", drop=5, least=8), Column("reason", drop=1, least=12),
