@@ -57,7 +57,8 @@ class Spare:
         module = command[2] if command[1] == "-m" else ""
         if module not in MODULES and not str(command[1]).endswith(SERVER):
             return False
-        return _early(environment) == self._early and environment.get("PYTHONHASHSEED", "0") == "0"
+        seeded = environment.get("PYTHONHASHSEED", "0") == "0"
+        return seeded and have_room(command, environment) and _early(environment) == self._early
 
     def become(
         self, command: Sequence[str], cwd: Any, environment: Mapping[str, str], files: Sequence[int]
@@ -73,6 +74,17 @@ class Spare:
         self._link.close()
         pid, self.pid = self.pid, 0
         return pid
+
+
+def have_room(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether words and variables fit where those of the warm process are."""
+    words, values = _shown(command, environment)
+    return max(len(words), len(values)) <= ROOM
+
+
+def _shown(command: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, bytes]:
+    words = b"".join(os.fsencode(one) + b"\0" for one in command)
+    return words, b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items())
 
 
 def _early(environment: Mapping[str, str]) -> dict[str, str]:
@@ -209,8 +221,7 @@ def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     words_at, words_end, values_at, values_end = (int(text) for text in fields[45:49])
-    words = b"".join(os.fsencode(one) + b"\0" for one in command)
-    values = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items())
+    words, values = _shown(command, environment)
     for text, start, end in ((words, words_at, words_end), (values, values_at, values_end)):
         if len(text) > end - start:
             raise RuntimeError(f"{len(text)} bytes do not fit into {end - start}")

@@ -141,7 +141,7 @@ def start(
     output: IO[Any], errors: IO[Any] | None = None,
 ) -> Child | subprocess.Popen[Any]:  # fmt: skip
     """Start a program of this interpreter beside the test, as a fork where its variables allow that."""
-    if fits(environment):
+    if fits(environment) and warm_children.have_room(command, environment):
         return Child(command, cwd, environment, output, errors)
     return subprocess.Popen(
         list(command), cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,

@@ -90,3 +90,15 @@ def test_a_child_is_waited_for_and_ended_as_a_process_is(tmp_path: Path, around:
     assert (child.wait(60), child.poll()) == (-15, -15)
     child.kill()  # of one that has ended: nothing happens
     assert not os.path.exists(f"/proc/{child.pid}")  # noqa: PTH110
+
+
+def test_what_finds_no_room_in_a_fork_gets_a_process_of_its_own(
+    tmp_path: Path, around: dict[str, str]
+) -> None:
+    command = [sys.executable, "-c", "import os; print(len(os.environ['LONG']))"]
+    environment = around | {"LONG": "x" * 30_000}
+    assert warm_cli.program(command, environment).stdout == "30000\n"
+    with (tmp_path / "out").open("w") as output:
+        process = warm_cli.start(command, tmp_path, environment, output)
+    assert isinstance(process, subprocess.Popen)
+    assert process.wait(60) == 0
