@@ -68,7 +68,8 @@ class Spare:
         call |= {"environment": dict(environment), "umask": umask()}
         text = json.dumps(call).encode() + b"\n"
         sent = socket.send_fds(self._link, [text], list(files))
-        self._link.sendall(text[sent:])
+        if sent < len(text):  # else the child may have closed its end already
+            self._link.sendall(text[sent:])
         if self._link.recv(1) != b"k":
             raise RuntimeError("the fork that waits has ended")
         self._link.close()
