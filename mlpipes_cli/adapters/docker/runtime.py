@@ -103,7 +103,11 @@ class DockerRuntime:
         """Return the stack and its containers; the services ``names`` have to run."""
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
+        alive = {
+            name: container
+            for name, container in found.items()
+            if container.state == "running" and container.ports
+        }
         missing = [name for name in names if name not in alive]
         if stack is None or missing:
             gone = "the stack is" if missing == list(names) else f"{', '.join(missing)} is"
@@ -162,7 +166,7 @@ class DockerRuntime:
         return self._row(operations.stack, service)
 
     def _row(self, stack: DockerStack, service: str) -> ServiceStatus:
-        return next(one for one in read_status(stack, self._names) if one.name == service)
+        return next(row for row in read_status(stack, self._names) if row.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
@@ -227,7 +231,7 @@ class DockerRuntime:
     def versions(self) -> Mapping[str, str]:
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        return {name: one.image for name, one in found.items()}
+        return {name: container.image for name, container in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
@@ -278,8 +282,16 @@ class DockerRuntime:
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
         stack, found = self._running(DATABASE, MLFLOW)
-        shown = [one for one in catalog.everything() if local or one.name in (DATABASE, MLFLOW)]
-        ports = {one.name: one.port(found[one.name].ports) for one in shown if one.name in found}
+        shown = [
+            definition
+            for definition in catalog.everything()
+            if local or definition.name in (DATABASE, MLFLOW)
+        ]
+        ports = {
+            definition.name: definition.port(found[definition.name].ports)
+            for definition in shown
+            if definition.name in found
+        }
         api = local.url() if local else None
         return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
 
@@ -296,7 +308,7 @@ class DockerRuntime:
         with stack_lock(self.project, reporter):
             stack, _ = self._running(*keeping)
             found = stack.resources.containers()  # also one that keeps restarting
-            writing = {n: one for n, one in found.items() if n not in keeping}
+            writing = {n: container for n, container in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
                 shutdown.stop(stack.resources, writing, task.note, remove=False)

@@ -101,7 +101,7 @@ class EmbeddedRuntime:
             return self._local.restart(service, reporter)
         with core_services(self._parts, reporter, f"restarting {service}") as core:
             core.restart(service)
-        return next(one for one in read_status(self._parts) if one.name == service)
+        return next(row for row in read_status(self._parts) if row.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         self._check(service)

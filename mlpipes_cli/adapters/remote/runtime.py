@@ -58,9 +58,9 @@ class RemoteRuntime:
                 found = checks.examine(addresses)
             if wrong := checks.failures(found):
                 raise Several(wrong)
-            for one in found:
-                if one.level == "warning" and "schemas" not in one.name:
-                    reporter.warn(f"{one.name}: {one.found}; {one.fix}")
+            for check in found:
+                if check.level == "warning" and "schemas" not in check.name:
+                    reporter.warn(f"{check.name}: {check.found}; {check.fix}")
             if addresses.bucket is None:
                 reporter.info("the object store is not checked: MLflow serves the artifacts")
             made = [f"postgres: created schema {name}" for name in postgres.make_schemas(addresses.database)]

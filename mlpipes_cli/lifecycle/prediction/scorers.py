@@ -108,8 +108,8 @@ def _no_api(project: ProjectFolder, model: str | None, alias: str | None) -> tup
     which = f" for {' and '.join(named)}" if named else ""
     start = "start one with `mlpipes serve`, or add --offline"
     if mlflows := server_registry.find(project, model, alias, engine="mlflow"):
-        other = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"
-        return f"no API{which} is running{other}", start
+        note = f"; MLflow's server of {mlflows[0].model!r} at {mlflows[0].url} stores no predictions"
+        return f"no API{which} is running{note}", start
     return f"no API{which} is running", start
 
 
