@@ -15,11 +15,11 @@ HERE = Path(__file__).parents[1]
 SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/docker/test_api_in_containers.py": 470,
-    "integration/embedded/test_repair.py": 175,
+    "integration/embedded/test_repair.py": 120,
     "e2e/test_story_on_docker.py": 85,
     "integration/carrying/test_backup_and_restore.py": 155,
     "integration/training/test_ray.py": 140,
-    "integration/training/test_results.py": 140,
+    "integration/training/test_results.py": 60,
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
     "integration/pipelines/test_pages.py": 100,
