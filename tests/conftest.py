@@ -35,6 +35,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 # stack of another worker would else take its ports in between. Read by whatever the tests call, too.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = {"MLPIPES_PORT_OFFSET": str(WORKER % 8 * 2100)}
+FONTS = Path(__file__).parents[1] / ".cache" / "matplotlib"
 os.environ |= PORTS
 MINIMAL = "project: tests\nruntime: embedded\n"
 
@@ -62,7 +63,9 @@ def sealed_environment(home: Path) -> dict[str, str]:
     dropped = ("MLFLOW_", "MLPIPES_", "PG", "XDG_", "PYTHONDONTWRITEBYTECODE", "COV_", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
-    return kept | folders | PORTS | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    fonts = {"MPLCONFIGDIR": str(FONTS)}  # matplotlib reads all fonts again where its own folder is new
+    words = {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    return kept | folders | PORTS | fonts | words
 
 
 class Cli:
