@@ -88,17 +88,34 @@ def promote(
         str | None, typer.Option("--run", metavar="RUN", help="A run id or a candidate (default: the best).")
     ] = None,
     to: To = "production",
+    to_project: Annotated[
+        str | None,
+        typer.Option(
+            "--to-project",
+            metavar="URL",
+            help="Copy the served version (or that of --run) to this project, promote it there.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the decision, change nothing.")] = False,
     reason: Reason = "",
 ) -> None:
     """Move the alias to the best run, if it passes the gates and beats the incumbent."""
     from mlpipes_cli.errors import Refused
-    from mlpipes_cli.lifecycle.promotion import promote as verb
     from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
     console = context.current.console
     request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
-    verdict = verb.promote(context.current.project(), request, console, dry_run=dry_run)
+    if to_project is None:
+        from mlpipes_cli.lifecycle.promotion import promote as verb
+
+        verdict = verb.promote(context.current.project(), request, console, dry_run=dry_run)
+    else:
+        from pathlib import Path
+
+        from mlpipes_cli.lifecycle.promotion.projects import promote as across
+
+        project = context.current.project()
+        verdict = across.promote(project, to_project, Path.cwd(), request, console, dry_run=dry_run)
     console.result(verdict, lambda: _verdict_table(verdict))
     if verdict.outcome == "refused":
         raise Refused(f"not promoted: {verdict.reason}", verdict.hint)

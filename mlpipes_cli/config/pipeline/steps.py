@@ -48,6 +48,10 @@ class PromoteAction(Strict):
     experiment: Text | None = Field(default=None, description="The experiment; by default the newest.")
     run: Text | None = Field(default=None, description="A run id or a candidate; by default the best.")
     to: RegistryName | None = Field(default=None, description="The alias to move; by default production.")
+    to_project: File | None = Field(
+        default=None,
+        description="The folder of another project: the served version is copied and promoted there.",
+    )
     reason: Text | None = Field(default=None, description="A reason, kept in the history.")
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.lifecycle.promotion import alias_moves, registry_context, version_tags
+from mlpipes_cli.lifecycle.promotion import alias_moves, history_events, registry_context, version_tags
 from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
 from mlpipes_cli.ports import ModelVersion
 
@@ -80,4 +80,6 @@ def history(project: ProjectFolder, *, model: str | None = None) -> list[History
     registry = registry_context.connect(project).registry
     found = registry.models() if model is None else [registry_context.find_model(project, registry, model)]
     entries = [entry for item in found for entry in alias_moves.resolved_events(item)]
+    for item in found:
+        entries += history_events.read(item.name, item.tags, history_events.SENT)
     return sorted(entries, key=lambda entry: entry.id, reverse=True)
