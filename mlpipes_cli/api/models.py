@@ -236,15 +236,14 @@ class ModelMethods(Base):
         return rollback(self._settings, self._events, model=model, alias=to, reason=reason)
 
     def history(self, *, model: str | None = None) -> TableRows:
-        """Return all promotions and rollbacks, newest first.
+        """Return all promotions and rollbacks, newest first, from the commit to the first answered request.
 
         Raises:
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.promotion import listing
-        from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+        from mlpipes_cli.lifecycle.promotion import history
 
-        return TableRows(listing.history(self._settings, model=model), HistoryEvent)
+        return TableRows(history.history(self._settings, model=model), history.HistoryRow)
 
     def serve(
         self,

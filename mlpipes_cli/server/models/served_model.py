@@ -6,6 +6,7 @@ import functools
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.formats import Formats
@@ -81,6 +82,7 @@ class ServedModel:
         elsewhere: ModelProcess | None = None,
     ) -> None:
         self.name, self.version, self.alias, self.promoted_at = name, version, alias, promoted_at
+        self.loaded_at = datetime.now(UTC)
         self.description, self.folder = description, description.folder
         self.details, self.columns, self.example = (
             dict(description.details),

@@ -7,17 +7,23 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import documented
+import httpx
 import numpy as np
 import pandas as pd
+import psycopg2
 import pytest
+import serving_help
 from conftest import MINIMAL, Cli, RunningStack
-from waiting import until
+from waiting import until, until_answered
 
 from mlpipes_cli import mlflow_tags
 from mlpipes_cli.adapters.mlflow.client import Connection
@@ -73,9 +79,12 @@ def two(tmp_path_factory: pytest.TempPathFactory, running_stack: RunningStack) -
     table = pd.DataFrame(values, columns=list("abcd")).assign(label=label, row=np.arange(1500))
     made.staging.mkdir()
     (made.staging / "mlpipes.yaml").write_text(STAGING)
-    (made.production / "mlpipes.yaml").write_text(PRODUCTION % 0.5)
     table.to_csv(made.staging / "loans.csv", index=False)
     (made.staging / "experiment.yaml").write_text(EXPERIMENT)
+    for command in (["init", "-q"], ["add", "experiment.yaml"], ["commit", "-q", "-m", "first"]):
+        named = ("-c", "user.name=tests", "-c", "user.email=tests@example.com")
+        subprocess.run(["git", *named, *command], cwd=made.staging, check=True)
+    (made.production / "mlpipes.yaml").write_text(PRODUCTION % 0.5)
     try:
         made("up")
         made("train", "experiment.yaml")
@@ -204,6 +213,42 @@ def test_what_was_rolled_back_there_is_not_sent_again(two: Two):
     assert "was rolled back from production" in two.send(code=3)
     assert two.contents(two.production)[2] == {"production": 1}
     assert two.send("--run", "good")["outcome"] == "promoted"
+
+
+def test_the_history_goes_from_the_commit_to_the_first_answered_request(two: Two):
+    port = serving_help.free_port()
+    options = ("--model", "sent-loans", "--port", str(port))
+    process = two.cli.start("serve", *options, cwd=two.production)
+    try:
+        until_answered(process, f"http://127.0.0.1:{port}/ready", 120)
+        row = dict.fromkeys("abcd", 0.5)
+        for _ in range(2):
+            said = httpx.post(f"http://127.0.0.1:{port}/predict", json=row, trust_env=False, timeout=60)
+            assert said.json()["model"]["version"] == 2
+
+        def last() -> Any:
+            return two("history", "--model", "sent-loans", at=two.production)[0]
+
+        until(lambda: last()["deployed_at"], 60)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    event, (copy, _) = last(), two.registry(two.production).runs(["sent-loans"])
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=two.staging, capture_output=True, text=True)
+    url = two("env", at=two.production)["MLPIPES_DATABASE_URL"]
+    with closing(psycopg2.connect(url)) as link, link.cursor() as cursor:
+        cursor.execute("select min(made_at) from serving.predictions where model_name = 'sent-loans'")
+        (answered,) = cursor.fetchone() or (None,)
+    assert (event["to_version"], event["commit"]) == (2, head.stdout.strip())
+    assert copy.name == "good"
+    times = [
+        datetime.fromisoformat(event[name])
+        for name in ("trained_at", "when", "deployed_at", "first_answer_at")
+    ]
+    assert times == sorted(times)
+    assert times[0].timestamp() * 1000 == copy.trained and times[3] == answered
+    shown = two.cli("history", "--model", "sent-loans", cwd=two.production, env={"COLUMNS": "90"}).ok().out
+    assert re.search(r"production +1 +2 +\+[\d.]+ (s|min) +\+[\d.]+ (s|min)", shown), shown
 
 
 def test_wrong_projects_are_told_without_a_secret(two: Two):
