@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
 import stack_help
 import yaml
-from ci_runner import GitHub
+from ci_runner import GitHub, GitLab
 from conftest import Cli
 from e2e import test_readme as readme
 from integration.monitoring.test_monitor import loans
@@ -127,7 +130,7 @@ def test_the_page_runs_the_whole_pipeline(project: Project, first: dict[str, Any
     assert told["check"]["enough"] is False
     card = (project.root / "card.html").read_text()
     assert told["card"]["verdict"]["outcome"] == "would promote"
-    assert told["card"]["run_id"] in card and card.count("data:image/png;base64,") >= 5
+    assert told["card"]["run_id"][:8] in card and card.count("data:image/png;base64,") >= 5
     ((version, aliases),) = [(m["version"], m["aliases"]) for m in project.cli("models", "--json").ok().json]
     assert (version, sorted(aliases)) == (1, ["production", "staging"])
     *_, after, only, _ = project.cli("runs", "--json").ok().json
@@ -213,10 +216,46 @@ def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, 
     assert after["value"] == model["value"]
     assert runner.outputs["promoted"] == "false"  # not of the alias that is served
     runner.run("monitor")
-    assert (
-        runner.summary.read_text().splitlines()[0]
-        == json.loads((folder / "monitor.json").read_text())["verdict"]
-    )
+    verdict = json.loads((folder / "monitor.json").read_text())["verdict"]
+    assert runner.summary.read_text().splitlines()[0] == verdict
+
+
+class Notes(BaseHTTPRequestHandler):
+    """GitLab's API, as far as a job uses it."""
+
+    heard: ClassVar[list[tuple[str, str | None, str]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.heard.append((self.path, self.headers["PRIVATE-TOKEN"], body["body"]))
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def test_the_jobs_of_gitlab_do_the_same(project: Project, first: dict[str, Any]) -> None:
+    """In the order of a merge request, its merge and the next night."""
+    (project.root / "ci.yaml").write_text(CI.replace("live", "lab"))
+    project.cli("export", "gitlab", "ci.yaml").ok()
+    folder, (before, *_) = project.root / "ci-results", project.cli("models", "--json").ok().json
+    shutil.rmtree(folder, ignore_errors=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as api:
+        threading.Thread(target=api.serve_forever, daemon=True).start()
+        runner = GitLab(project.root, project.cli, {"MLPIPES_GITLAB_TOKEN": "token"})
+        address = {"CI_API_V4_URL": f"http://127.0.0.1:{api.server_address[1]}"}
+        runner.run("mlpipes:compare", **address, CI_PROJECT_ID="3", CI_MERGE_REQUEST_IID="9")
+        api.shutdown()
+    report = (folder / "report.md").read_text()
+    assert Notes.heard == [("/projects/3/merge_requests/9/notes", "token", report)]
+    assert json.loads((folder / "verdict.json").read_text())["outcome"] == "would promote"
+    assert "lab" not in project.cli("models", "--json").ok().json[0]["aliases"]
+    runner.run("mlpipes:promote")
+    (after, *_) = project.cli("models", "--json").ok().json
+    assert (after["version"], after["value"]) == (before["version"], before["value"])
+    assert "lab" in after["aliases"] and (folder / "promoted").read_text() == "false"
+    runner.run("mlpipes:monitor")
+    assert json.loads((folder / "monitor.json").read_text())["model"] == "loans"
 
 
 def test_a_killed_run_is_resumed_and_what_it_left_is_ended(project: Project) -> None:

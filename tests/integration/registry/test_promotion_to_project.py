@@ -251,6 +251,18 @@ def test_the_history_goes_from_the_commit_to_the_first_answered_request(two: Two
     assert re.search(r"production +1 +2 +\+[\d.]+ (s|min) +\+[\d.]+ (s|min)", shown), shown
 
 
+def test_on_another_holdout_the_rows_come_from_the_sender(two: Two):
+    """The incumbent there is asked for the rows of the challenger's holdout that it was not trained on."""
+    (two.staging / "experiment.yaml").write_text(EXPERIMENT.replace("seed: 1", "seed: 2"))
+    trained = two("train", "experiment.yaml", "--only", "weak")["runs"][0]["run_id"]
+    two("promote", "--run", trained, "--to", "next")
+    verdict = two.send("--run", trained, code=3)
+    assert verdict["incumbent"]["version"] == 2
+    rows, left_out = verdict["comparison"]["rows"], verdict["rows_left_out"]
+    assert rows + left_out == 600 and 300 < left_out < 420  # of 60 % of all rows
+    assert verdict["comparison"]["incumbent"] > verdict["comparison"]["challenger"]
+
+
 def test_wrong_projects_are_told_without_a_secret(two: Two):
     for given, told in (
         ("https://ann:s3cret@mlflow.example.com", "a https:// address names a server"),
