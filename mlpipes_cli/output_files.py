@@ -34,8 +34,8 @@ def check(output: Path, mark: str, what: str, *, force: bool = False) -> None:
     except OSError as error:
         raise UsageError(f"{output}: {error.strerror}", "choose another --output") from None
     if not ours:
-        said = f"{output}: exists already, and is not {what}"
-        raise UsageError(said, "choose another --output, or overwrite it with --force")
+        message = f"{output}: exists already, and is not {what}"
+        raise UsageError(message, "choose another --output, or overwrite it with --force")
 
 
 def write(output: Path, text: str) -> None:

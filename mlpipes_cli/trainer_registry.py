@@ -163,8 +163,8 @@ def load(location: str) -> Any:
 def broken(name: str, distribution: Distribution | None, error: Exception) -> str:
     """Return the message for a trainer of another package that cannot be imported."""
     package = "another package" if distribution is None else f"the package {distribution.metadata['Name']!r}"
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"the trainer {name!r} of {package} cannot be imported: {type(error).__name__}: {said}"
+    message = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"the trainer {name!r} of {package} cannot be imported: {type(error).__name__}: {message}"
 
 
 def _folder_of(module: str) -> Path | None:

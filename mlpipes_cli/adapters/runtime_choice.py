@@ -51,7 +51,7 @@ def for_up(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
         return held, f"{held}: this project's data is there"
     stay = f"`runtime: {held}` in mlpipes.yaml" if asked is None else f"`up --runtime {held}`"
     raise UsageError(
-        f"{_place(project, asked)} is {name}, but this project's data is in the {held} runtime",
+        f"{_source(project, asked)} is {name}, but this project's data is in the {held} runtime",
         f"`mlpipes migrate --to {name}` moves the data; {stay} keeps the present runtime; "
         "`mlpipes down --volumes` deletes the data",
     )
@@ -87,7 +87,7 @@ def wished(project: ProjectFolder, asked: str | None) -> tuple[str, str]:
     """Return the runtime of a project without data, and why."""
     name = asked or project.config.runtime
     if name != "auto":
-        return name, f"{_place(project, asked)} says so"
+        return name, f"{_source(project, asked)} says so"
     from mlpipes_cli.adapters.docker.engine.connection import available
 
     there, how = available()
@@ -112,5 +112,5 @@ def _named_engine_answers(found: tuple[str, str], name: str) -> tuple[str, str]:
     return found
 
 
-def _place(project: ProjectFolder, asked: str | None) -> str:
+def _source(project: ProjectFolder, asked: str | None) -> str:
     return "--runtime" if asked else f"{project.shown(project.root / 'mlpipes.yaml')}: runtime"

@@ -39,12 +39,12 @@ class DatasetMethods(Base):
         """
         from mlpipes_cli.lifecycle.datasets import infer
 
-        place = None if output is None else self.root / Path(output)
+        path = None if output is None else self.root / Path(output)
         return infer.infer(
             source,
             self.root,
             self._events,
-            output=place,
+            output=path,
             target=target,
             force=force,
             project=lambda: self._settings,
@@ -137,9 +137,9 @@ class DatasetMethods(Base):
         """
         from mlpipes_cli.lifecycle.datasets.profile import profile
 
-        place = self.root / Path(output)
+        path = self.root / Path(output)
         return profile(
-            self._settings, self._file(file), self._events, output=place, target=target, force=force
+            self._settings, self._file(file), self._events, output=path, target=target, force=force
         )
 
     def versions(self, name: str | None = None, *, prune: int | None = None, yes: bool = False) -> TableRows:

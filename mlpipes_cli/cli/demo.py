@@ -55,7 +55,7 @@ def demo(
     for step in story(folder, console, lambda: train_view.progress(console), _headline):
         steps.append(step)
         if not console.json_output:
-            console.result(step.result, functools.partial(_told, step))
+            console.result(step.result, functools.partial(_rendered, step))
         console.info(f"  ({step.seconds:.1f} s)")
     ended = _ending(folder, steps)
     console.result(ended, lambda: _next(ended))
@@ -66,7 +66,7 @@ def _headline(name: str) -> None:
     context.current.console.info(f"\n[{number}/{len(HEADLINES)}] mlpipes {name}: {HEADLINES[name]}")
 
 
-def _told(step: DemoStep) -> RenderableType | str:
+def _rendered(step: DemoStep) -> RenderableType | str:
     tell = {
         "init": lambda made: (
             f"  made {made.directory}" if made else "  the project exists already; continuing with it"
@@ -154,5 +154,5 @@ def _next(ended: dict[str, Any]) -> str:
 
 def _program() -> str:
     """Return how the user calls the program: as set by the set-up script, else the command or its path."""
-    told = os.environ.get("MLPIPES_CALLED_AS")
-    return told or ("mlpipes" if shutil.which("mlpipes") == sys.argv[0] else sys.argv[0])
+    program = os.environ.get("MLPIPES_CALLED_AS")
+    return program or ("mlpipes" if shutil.which("mlpipes") == sys.argv[0] else sys.argv[0])

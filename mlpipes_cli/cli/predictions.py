@@ -134,7 +134,7 @@ def prune(
 
     here = context.current
     found = verb.prune(here.project(), here.console, older_than, model=model, yes=yes, dry_run=dry_run)
-    here.console.result(found, lambda: found.told)
+    here.console.result(found, lambda: found.summary)
 
 
 def replay() -> None:
@@ -143,7 +143,7 @@ def replay() -> None:
 
     here = context.current
     found = verb.replay(here.project(), here.console)
-    here.console.result(found, lambda: found.told)
+    here.console.result(found, lambda: found.summary)
 
 
 def _reported(found: Reported) -> str:
@@ -166,7 +166,7 @@ def _listed(found: list[PredictionEntry]) -> RenderableType | str:
         return "no predictions are stored yet"
     table = FittedTable(
         (
-            Column("made (UTC)", drop=4), Column("prediction id"), Column("id"),
+            Column("made (UTC)", drop=4), Column("prediction id"), Column("id", least=12),
             Column("model", drop=3, least=10), Column("alias", drop=5), Column("prediction", least=10),
             Column("scores", drop=1, least=8), Column("truth", drop=2, least=8),
         )

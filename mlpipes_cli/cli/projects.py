@@ -50,8 +50,8 @@ def _table(found: Sequence[FoundStack]) -> RenderableType | str:
         return "there are no stacks on this machine"
     table = FittedTable(
         (
-            Column("stack"), Column("runtime"), Column("state"), Column("services", drop=1, least=10),
-            Column("folder", least=16),
+            Column("stack", least=12), Column("runtime"), Column("state"),
+            Column("services", drop=1, least=10), Column("folder", least=16),
         )
     )  # fmt: skip
     for one in found:

@@ -148,9 +148,9 @@ def _models_table(rows: list[ModelRow]) -> RenderableType | str:
         return "no registered models yet; create one with `mlpipes promote`"
     table = FittedTable(
         (
-            Column("model", least=12), Column("version", right=True), Column("alias"), Column("metric"),
-            Column("candidate", least=10), Column("experiment", drop=2, least=10), Column("run"),
-            Column("created (UTC)", drop=1),
+            Column("model", least=12), Column("version", right=True), Column("alias", least=16),
+            Column("metric", least=14), Column("candidate", least=10),
+            Column("experiment", drop=2, least=10), Column("run"), Column("created (UTC)", drop=1),
         )
     )  # fmt: skip
     for row in rows:
@@ -199,7 +199,8 @@ def _history_table(entries: list[HistoryRow]) -> RenderableType | str:
         return "no promotions yet"
     table = FittedTable(
         (
-            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias"),
+            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8),
+            Column("alias", least=20),
             Column("from", right=True), Column("to", right=True), Column("deployed", drop=4, right=True),
             Column("first answer", drop=3, right=True), Column("commit", drop=5),
             Column("trained (UTC)", drop=8), Column("metric", drop=6),

@@ -35,12 +35,12 @@ class RayCandidate:
         import tarfile
         import tempfile
 
-        place = tempfile.mkdtemp(prefix="mlpipes-ray-")  # removed with the job's files
+        folder = tempfile.mkdtemp(prefix="mlpipes-ray-")  # removed with the job's files
         with tarfile.open(fileobj=io.BytesIO(code)) as archive:
-            archive.extractall(place, filter="data")
-        sys.path.insert(0, place)
+            archive.extractall(folder, filter="data")
+        sys.path.insert(0, folder)
         node = importlib.import_module("mlpipes_cli.clusters.ray_node")
-        self._work: Any = node.Work(place, content, data, user)
+        self._work: Any = node.Work(folder, content, data, user)
 
     def poll(self) -> list[dict[str, Any]]:
         """Return new messages, see :meth:`ray_node.Work.poll`."""
@@ -120,8 +120,8 @@ class RayHost:
         asked = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
         if any(all(node.get(name, 0) >= number for name, number in asked.items()) for node in nodes):
             return ""
-        told = ", ".join(f"{name} {number:g}" for name, number in asked.items() if number)
-        return f"no node of the Ray cluster has the requested resources ({told}; resources)"
+        resources = ", ".join(f"{name} {number:g}" for name, number in asked.items() if number)
+        return f"no node of the Ray cluster has the requested resources ({resources}; resources)"
 
     def _start(self, running: RayJob) -> None:
         from mlpipes_cli.clusters.ray_node import pack
@@ -150,8 +150,8 @@ class RayHost:
         for answer in ready:
             running = answers[answer]
             try:
-                told = self._ray.get(answer)
-                ended = self._hear(running, told)
+                messages = self._ray.get(answer)
+                ended = self._hear(running, messages)
                 results = self._ray.get(running.actor.fetch.remote()) if ended is not None else b""
             except self._ray.exceptions.ActorUnavailableError:
                 self._wait_for(running)
@@ -165,12 +165,12 @@ class RayHost:
                 else:
                     self._finish(running, ended, results)
 
-    def _hear(self, running: RayJob, told: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def _hear(self, running: RayJob, messages: list[dict[str, Any]]) -> dict[str, Any] | None:
         running.silent_since = None
         if not running.began:
             running.began = True
             self._tell("started", job=running.job, pid=0)
-        for message in told:
+        for message in messages:
             if message["type"] == "stage":
                 self._tell("stage", job=running.job, stage=message["stage"])
             else:
@@ -240,8 +240,8 @@ def _modules(folders: list[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for number, folder in enumerate(folders):
         found[str(number)] = Path(os.devnull)
-        for place, names, files in os.walk(folder):
-            here = Path(place)
+        for root, names, files in os.walk(folder):
+            here = Path(root)
             names[:] = [n for n in names if not n.startswith(".") and not (here / n / "pyvenv.cfg").exists()]
             names[:] = [n for n in names if n not in {"__pycache__", "node_modules", "site-packages"}]
             for name in files:

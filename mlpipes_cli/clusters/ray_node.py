@@ -51,7 +51,7 @@ class Work:
 
     def __init__(self, folder: str, content: Mapping[str, Any], data: bytes, user: bytes) -> None:
         self._content, self._data, self._user = dict(content), data, user
-        self._told: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._messages: queue.Queue[dict[str, Any]] = queue.Queue()
         self._output = b""
         self._folder = Path(folder)
         self._held = _hold(self._folder)
@@ -62,12 +62,12 @@ class Work:
 
     def poll(self) -> list[dict[str, Any]]:
         """Return new messages: ``type`` and fields as in the protocol; ``ended`` is last."""
-        told = []
+        messages = []
         with contextlib.suppress(queue.Empty):
-            told.append(self._told.get(timeout=_WAIT))
+            messages.append(self._messages.get(timeout=_WAIT))
             while True:
-                told.append(self._told.get_nowait())
-        return told
+                messages.append(self._messages.get_nowait())
+        return messages
 
     def fetch(self) -> bytes:
         """Wait for the end of the job and return its results, packed."""
@@ -124,7 +124,7 @@ class Work:
         raise MlpipesError("its worker process exited without a message")
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        self._told.put({"type": kind, **fields})
+        self._messages.put({"type": kind, **fields})
 
 
 def _results(job: Path) -> bytes:
@@ -170,20 +170,30 @@ def provide_uv(folder: Path) -> None:
 
 def _fetch_uv(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".uv-", dir=folder.parent))
-    said = "this Python has no pip"
+    temporary = Path(tempfile.mkdtemp(prefix=".uv-", dir=folder.parent))
+    problem = "this Python has no pip"
     try:
         for python in dict.fromkeys([sys.executable, getattr(sys, "_base_executable", sys.executable)]):
-            command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(beside), _UV]
+            command = [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                str(temporary),
+                _UV,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 with contextlib.suppress(OSError):  # another candidate installed it first
-                    beside.replace(folder)
+                    temporary.replace(folder)
                 return
-            said = (done.stderr.strip().splitlines() or [said])[-1]
+            problem = (done.stderr.strip().splitlines() or [problem])[-1]
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    raise MlpipesError(f"cannot install uv, which builds environments: {said}", "install uv on the nodes")
+        shutil.rmtree(temporary, ignore_errors=True)
+    raise MlpipesError(f"cannot install uv, which builds environments: {problem}", "install uv on the nodes")
 
 
 def _hold(folder: Path) -> int | None:

@@ -19,8 +19,8 @@ class Checked:
         beside: A pattern of further names, which are left as they are for the trainer to judge.
     """
 
-    def __init__(self, model: type[BaseModel], beside: str = r"(?!)") -> None:
-        self.model, self._beside = model, re.compile(beside)
+    def __init__(self, model: type[BaseModel], extra: str = r"(?!)") -> None:
+        self.model, self._extra = model, re.compile(extra)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate by the model's schema, then return a dict."""
@@ -33,6 +33,6 @@ class Checked:
     def _check(self, value: Any, model: ValidatorFunctionWrapHandler) -> dict[str, Any]:
         if not isinstance(value, dict):
             model(value)
-        aside = {name: item for name, item in value.items() if self._beside.fullmatch(str(name))}
+        aside = {name: item for name, item in value.items() if self._extra.fullmatch(str(name))}
         found = model({name: item for name, item in value.items() if name not in aside})
         return {**found.model_dump(exclude_unset=True), **aside}

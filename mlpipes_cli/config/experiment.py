@@ -123,10 +123,10 @@ def _as_text(value: Any) -> Any:
 def _a_whole_date(pattern: str) -> str:
     day = datetime(2001, 2, 3)
     try:
-        told = datetime.strptime(day.strftime(pattern), pattern)
+        parsed = datetime.strptime(day.strftime(pattern), pattern)
     except ValueError as error:
         raise ValueError(f"{pattern!r} is not a valid date format: {error}") from None
-    if told.date() != day.date():
+    if parsed.date() != day.date():
         raise ValueError(f"{pattern!r} does not contain a full date; write one such as '%d/%m/%Y'")
     return pattern
 

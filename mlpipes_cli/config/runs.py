@@ -145,10 +145,10 @@ class Run(Strict):
         if first_one["type"] == "int_from_float":
             return "expected whole numbers; `{integers: [low, high]}` samples them"
         if first_one["type"] != "extra_forbidden":
-            told = first_one["msg"].removeprefix("Value error, ")
-            return f"{told[:1].lower()}{told[1:]}"
-        said = type(self).model_fields["params"].metadata
-        known = [field for item in said if isinstance(item, Checked) for field in item.model.model_fields]
+            message = first_one["msg"].removeprefix("Value error, ")
+            return f"{message[:1].lower()}{message[1:]}"
+        metadata = type(self).model_fields["params"].metadata
+        known = [field for item in metadata if isinstance(item, Checked) for field in item.model.model_fields]
         return f"{self.trainer} has no parameter {name!r}{did_you_mean(name, known)}"
 
     def memory_limits(self) -> list[tuple[tuple[str, ...], str | int]]:

@@ -96,8 +96,8 @@ def _is_project(root: Path) -> bool:
 
 def _chosen(name: str, reporter: Reporter) -> tuple[AllStacks, FoundStack]:
     found = _found(reporter)
-    place = Path(name).expanduser().resolve()
-    fitting = [(machine, one) for machine, one in found if one.id == name or one.root == place]
+    root = Path(name).expanduser().resolve()
+    fitting = [(machine, one) for machine, one in found if one.id == name or one.root == root]
     if fitting:
         return fitting[0]
     known = [one.id for _, one in found]

@@ -66,7 +66,7 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
     if example not in EXAMPLES:
         hint = did_you_mean(example, EXAMPLES).removeprefix("; ") or f"use one of {', '.join(EXAMPLES)}"
         raise UsageError(f"unknown example {example!r}", hint)
-    directory = place(directory)
+    directory = target_folder(directory)
     chosen = EXAMPLES[example]
     name = project_name(directory)
     made = written(directory, lambda folder: _fill(folder, name, chosen))
@@ -75,14 +75,14 @@ def make_project(directory: Path, example: str = DEFAULT_EXAMPLE) -> NewProject:
     return NewProject(name, directory, example, described(made, chosen.files), following(directory, steps))
 
 
-def place(directory: Path) -> Path:
+def target_folder(directory: Path) -> Path:
     """Return the absolute path of a folder that may become a project.
 
     Raises:
         UsageError: It is a file, or there is a project in it or above.
     """
     directory = Path(os.path.normpath(directory.absolute()))
-    _check_place(directory)
+    _check_target(directory)
     return directory
 
 
@@ -97,10 +97,10 @@ def written(directory: Path, fill: Callable[[Path], None]) -> list[Path]:
         MlpipesError: The folder cannot be written.
     """
     try:
-        with _folder_beside(directory) as beside:
-            fill(beside)
-            made = _listed(beside)
-            _move(beside, directory)
+        with _temporary_folder(directory) as temporary:
+            fill(temporary)
+            made = _listed(temporary)
+            _move(temporary, directory)
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise MlpipesError(
@@ -115,7 +115,7 @@ def project_name(directory: Path) -> str:
     return slug or "project"
 
 
-def _check_place(directory: Path) -> None:
+def _check_target(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory}: is a file", "choose a folder")
     for folder in (directory, *directory.parents):
@@ -127,23 +127,23 @@ def _check_place(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _folder_beside(directory: Path) -> Iterator[Path]:
+def _temporary_folder(directory: Path) -> Iterator[Path]:
     """Yield a temporary folder on the same disk; it and the parents that were made are removed on failure."""
     home = directory if directory.is_dir() else directory.parent
     lacking = [folder for folder in (home, *home.parents) if not folder.exists()]
     home.mkdir(parents=True, exist_ok=True)
-    beside: Path | None = None
+    temporary: Path | None = None
     try:
-        beside = Path(tempfile.mkdtemp(prefix=".mlpipes-init-", dir=home))
-        yield beside
+        temporary = Path(tempfile.mkdtemp(prefix=".mlpipes-init-", dir=home))
+        yield temporary
     except BaseException:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
         for folder in lacking:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-    shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fill(folder: Path, name: str, example: Example) -> None:
@@ -214,13 +214,13 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def _move(beside: Path, directory: Path) -> None:
+def _move(temporary: Path, directory: Path) -> None:
     """Move the files to their place: a rename if nothing is there, else file by file."""
     if not directory.exists():
-        beside.chmod(0o777 & ~_umask())
-        beside.rename(directory)
+        temporary.chmod(0o777 & ~_umask())
+        temporary.rename(directory)
         return
-    files = _listed(beside)
+    files = _listed(temporary)
     if there := [str(file) for file in files if os.path.lexists(directory / file)]:
         shown = ", ".join(there[:5])
         raise UsageError(
@@ -236,7 +236,7 @@ def _move(beside: Path, directory: Path) -> None:
             if not target.parent.exists():
                 target.parent.mkdir(parents=True)
                 made.append(target.parent)
-            (beside / file).rename(target)
+            (temporary / file).rename(target)
             done.append(target)
         if not (directory / "data").exists():
             (directory / "data").mkdir()

@@ -165,7 +165,7 @@ def down(
     if backups and not volumes:
         raise UsageError("--backups needs --volumes", "add --volumes")
     chosen = make_runtime(project)
-    earlier = {name: when for name, when in retained_data.read(project).items() if name != chosen.name}
+    previous = {name: when for name, when in retained_data.read(project).items() if name != chosen.name}
     waiting = spooled(project.state / "spool").rows if volumes else 0
     if waiting and chosen.name == "remote":  # its table stays, and would never get them
         raise MlpipesError(
@@ -182,9 +182,9 @@ def down(
                 "confirmation",
                 "add --yes",
             )
-        if not reporter.confirm(_question(project, chosen.name, earlier, backups)):
+        if not reporter.confirm(_question(project, chosen.name, previous, backups)):
             raise MlpipesError("nothing was stopped or removed")
-    old = [make_runtime(project, StackState(runtime=name)).forget(reporter) for name in earlier if volumes]
+    old = [make_runtime(project, StackState(runtime=name)).forget(reporter) for name in previous if volumes]
     stopped = chosen.down(reporter, volumes=volumes)
     reporter.info(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     if volumes:
@@ -196,9 +196,9 @@ def down(
     return stopped
 
 
-def _question(project: ProjectFolder, runtime: str, earlier: Mapping[str, str], backups: bool) -> str:
+def _question(project: ProjectFolder, runtime: str, previous: Mapping[str, str], backups: bool) -> str:
     kept = "" if backups or not _backups(project) else " The backups are kept."
-    old = "".join(f", and the old data of {name} (left {when})" for name, when in earlier.items())
+    old = "".join(f", and the old data of {name} (left {when})" for name, when in previous.items())
     if runtime == "remote":
         return f"remove everything in {project.state}{old}? The remote data is kept.{kept}"
     return f"remove all runs, models, artifacts and predictions of {project.root} ({runtime}){old}?{kept}"
@@ -309,8 +309,8 @@ def _page_address(url: str, published: Sequence[str], service: ServiceDefinition
 
 def _login(project: ProjectFolder, service: ServiceDefinition) -> str:
     if service.role == "tracking":
-        told = make_runtime(project).endpoints().login
-        return f"log in as {told['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if told else ""
+        variables = make_runtime(project).endpoints().login
+        return f"log in as {variables['MLFLOW_TRACKING_USERNAME']}; {_SECRETS}" if variables else ""
     login = service.login
     if login and login.parameter:
         shown = f"`mlpipes status --show-secrets` shows {login.secret}"

@@ -35,9 +35,9 @@ class Replacement:
         self, path: Path, mode: int = 0o666, *, keep_mode: bool = False, durable: bool = False
     ) -> None:
         self._path, self._keep_mode, self._durable = path, keep_mode, durable
-        self._beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
-        self._beside.unlink(missing_ok=True)  # a killed process had the same id; or a trap is laid there
-        self.file = os.fdopen(os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
+        self._temporary.unlink(missing_ok=True)  # a killed process had the same id; or a trap is laid there
+        self.file = os.fdopen(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
     def put(self) -> None:
         """Give the new content its name.
@@ -52,7 +52,7 @@ class Replacement:
             if self._durable:
                 file.flush()
                 os.fsync(file.fileno())
-        self._beside.replace(self._path)
+        self._temporary.replace(self._path)
         if self._durable:
             with contextlib.suppress(OSError):  # not every file system can do that for a folder
                 sync_folder(self._path.parent)
@@ -62,7 +62,7 @@ class Replacement:
         with contextlib.suppress(OSError):
             self.file.close()
         with contextlib.suppress(OSError):
-            self._beside.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

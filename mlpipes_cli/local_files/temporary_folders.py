@@ -45,14 +45,14 @@ def _locked(prefix: str) -> tuple[Path, int | None]:
             return made, None
 
 
-def remove_left(place: Path, prefix: str) -> None:
+def remove_left(folder: Path, prefix: str) -> None:
     """Remove the folders of a place whose processes were killed.
 
     Args:
         place: The folder that they are in.
         prefix: The start of their names.
     """
-    for left in place.glob(f"{prefix}*"):
+    for left in folder.glob(f"{prefix}*"):
         with contextlib.suppress(OSError), file_locks.held(left, create=False) as free:
             if free:
                 shutil.rmtree(left, ignore_errors=True)

@@ -77,7 +77,7 @@ class ModelProcess:
 
     def __init__(self, python: Path, model: LoadRequest, title: str, seconds: float | None = None) -> None:
         self._python, self._title, self._seconds = python, title, seconds
-        self._told = {
+        self._load_request = {
             "folder": str(model.folder),
             "pickled": None if model.pickled is None else str(model.pickled),
             "details": dict(model.details),
@@ -130,8 +130,8 @@ class ModelProcess:
                         raise protocol.Closed
                     link.settimeout(_left(deadline))
                     protocol.send(link, "ask", number=self._number, data=data, params=params or None)
-                    said = protocol.receive(link)
-                if said.value.get("number") != self._number:
+                    reply = protocol.receive(link)
+                if reply.value.get("number") != self._number:
                     raise ValueError("an answer to another request")
             except TimeoutError:
                 self._forget(link)
@@ -144,10 +144,10 @@ class ModelProcess:
                 self._forget(link)
                 process.terminate()
                 raise Away(f"the model's process sent an invalid message ({error})") from None
-        if said.type == "error":
-            raise ModelError(said.value["error"])
-        scores = said.value["scores"]
-        return ModelOutput(said.value["raw"], None if scores is None else scores.tolist())
+        if reply.type == "error":
+            raise ModelError(reply.value["error"])
+        scores = reply.value["scores"]
+        return ModelOutput(reply.value["raw"], None if scores is None else scores.tolist())
 
     def release(self) -> None:
         """Ask the process to exit, without waiting for it."""
@@ -219,10 +219,10 @@ class ModelProcess:
             self.release()
         try:
             ours.settimeout(_LOADS)
-            protocol.send(ours, "load", **self._told)
-            said = protocol.receive(ours)
-            if said.type != "ready":
-                raise NotLoaded(str(said.value.get("error")))
+            protocol.send(ours, "load", **self._load_request)
+            reply = protocol.receive(ours)
+            if reply.type != "ready":
+                raise NotLoaded(str(reply.value.get("error")))
         except (protocol.Closed, TimeoutError, ValueError) as error:
             ours.close()
             _end(process)
@@ -234,7 +234,7 @@ class ModelProcess:
             ours.close()
             _end(process)
             raise
-        self.pid, self.scores = int(said.value["pid"]), _scores(said.value["scores"])
+        self.pid, self.scores = int(reply.value["pid"]), _scores(reply.value["scores"])
         with self._state:
             self._link, self._problem = ours, None
             self._state.notify_all()
@@ -296,15 +296,15 @@ class ModelProcess:
 
 def process_environment(python: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment variables for a program in another Python environment, without secrets."""
-    told = os.environ if environ is None else environ
+    variables = os.environ if environ is None else environ
     made = {
         name: value
-        for name, value in told.items()
+        for name, value in variables.items()
         if name not in _NOT_THEIRS and not name.startswith(_SECRET) and not name.startswith("MLPIPES_SERV")
     }
     folder = python.parent
     return made | {
-        "PATH": os.pathsep.join([str(folder), told.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([str(folder), variables.get("PATH", os.defpath)]),
         "VIRTUAL_ENV": str(folder.parent),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
@@ -317,10 +317,12 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.001, deadline - time.monotonic())
 
 
-def _scores(told: Mapping[str, Any] | None) -> ScoreReader | None:
-    if told is None:
+def _scores(description: Mapping[str, Any] | None) -> ScoreReader | None:
+    if description is None:
         return None
-    return ScoreReader(None, told["positive"], tuple(told["order"]), told["probabilities"])
+    return ScoreReader(
+        None, description["positive"], tuple(description["order"]), description["probabilities"]
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -35,10 +35,10 @@ def main(descriptor: int) -> int:
 
 def _serve(link: socket.socket) -> int:
     try:
-        told = protocol.receive(link).value
+        request = protocol.receive(link).value
         try:
-            ask, about = _loaded(told)
-            _warm_up(ask, Path(told["folder"]), bool(told["pickled"]))
+            ask, about = _loaded(request)
+            _warm_up(ask, Path(request["folder"]), bool(request["pickled"]))
         except Exception as error:  # noqa: BLE001  a pickled model may raise anything
             traceback.print_exc()
             absent = error.name if isinstance(error, ImportError) else None
@@ -62,19 +62,19 @@ def _answer(link: socket.socket, ask: Ask, asked: Mapping[str, Any]) -> None:
         protocol.send(link, "error", number=number, error=one_line(error))
 
 
-def _loaded(told: Mapping[str, Any]) -> tuple[Ask, dict[str, Any]]:
+def _loaded(request: Mapping[str, Any]) -> tuple[Ask, dict[str, Any]]:
     """Load the model; return its predict function and what the API needs to know of its scores."""
-    if told["pickled"] is None:
-        return _pyfunc(told["folder"]), {"scores": None}
+    if request["pickled"] is None:
+        return _pyfunc(request["folder"]), {"scores": None}
     import cloudpickle
     import numpy as np
 
     from mlpipes_cli.scoring.score_reader import ScoreReader, split
 
-    with Path(told["pickled"]).open("rb") as file:
+    with Path(request["pickled"]).open("rb") as file:
         model = cloudpickle.load(file)
     prepare, last = split(model)
-    reader = ScoreReader.of(last, told["details"])
+    reader = ScoreReader.of(last, request["details"])
 
     def ask(data: Any, params: Any) -> tuple[Any, Any]:
         prepared = data if prepare is None else prepare.transform(data)

@@ -181,12 +181,12 @@ def _joint(
     enough: bool,
     rng: np.random.Generator,
 ) -> JointCheck:
-    from mlpipes_cli.monitoring.alarm.joint import told_apart
+    from mlpipes_cli.monitoring.alarm.joint import separability
 
     if pairs is None or alarm is None:
         return JointCheck(None, None, False, note="too few columns" if enough else "too few rows")
     p = float(alarm.tested.p[-1])
-    effect, columns = told_apart(pairs, reference, rng)
+    effect, columns = separability(pairs, reference, rng)
     found = p <= options.alpha and effect >= options.min_effect
     return JointCheck(p, effect, found, tuple(columns) if p <= options.alpha else ())
 

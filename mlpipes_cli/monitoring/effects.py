@@ -235,7 +235,7 @@ def _of_words(part: WordPart, reference: int) -> list[Effect]:
     current = part.number - reference
     early = part.rows < reference
     counts = [
-        np.bincount(part.places[side], minlength=part.words.size) / rows
+        np.bincount(part.word_indices[side], minlength=part.words.size) / rows
         for side, rows in ((early, reference), (~early, current))
     ]
     errors = [share_error(float(share), reference, current) for share in (counts[0] + counts[1]) / 2]

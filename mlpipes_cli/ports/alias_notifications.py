@@ -9,7 +9,7 @@ from typing import Protocol
 class AliasNotifications(Protocol):
     """Receives notifications that mlpipes sends when it moves an alias."""
 
-    async def listen(self, told: Callable[[str], None], ready: Callable[[], None]) -> None:
+    async def listen(self, on_change: Callable[[str], None], ready: Callable[[], None]) -> None:
         """Listen until the connection is lost; notifications between two calls are not received.
 
         Args:

@@ -11,6 +11,6 @@ from types import ModuleType
 def modules() -> list[ModuleType]:
     """Return the modules of this package whose classes or functions a logged model may contain."""
     from mlpipes_cli import timestamps
-    from mlpipes_cli.preprocess import behind, blocks, reading, scaling, transformer
+    from mlpipes_cli.preprocess import blocks, preprocessed_model, reading, scaling, transformer
 
-    return [timestamps, behind, blocks, reading, scaling, transformer]
+    return [timestamps, blocks, preprocessed_model, reading, scaling, transformer]

@@ -53,12 +53,12 @@ def intervals(
     """
     values, design = evaluate(p), design or Design()
     values = {name: value for name, value in values.items() if only is None or name in only}
-    told = {name: value for name, value in values.items() if design.can_tell(p, name)}
+    estimable = {name: value for name, value in values.items() if design.can_tell(p, name)}
     tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
-    samplers = _samplers(p, told, seed, design)
-    found = _of_rankings(p, told, tails, samplers[0], design) if p.task == "binary" and samplers else {}
-    found |= _of_labels(p, told, tails, design)
-    rest = {name: value for name, value in told.items() if name not in found}
+    samplers = _samplers(p, estimable, seed, design)
+    found = _of_rankings(p, estimable, tails, samplers[0], design) if p.task == "binary" and samplers else {}
+    found |= _of_labels(p, estimable, tails, design)
+    rest = {name: value for name, value in estimable.items() if name not in found}
     found |= _of_resamples(p, rest, tails, resamples, seed, design, _corrections(p, rest, samplers))
     return {name: _holding(found.get(name), value) for name, value in values.items()}
 
@@ -67,9 +67,9 @@ def _holding(pair: Pair | None, value: float) -> Pair | None:
     return None if pair is None else (min(pair[0], value), max(pair[1], value))
 
 
-def _samplers(p: Predictions, told: Collection[str], seed: int, design: Design) -> list[RankingSampler]:
+def _samplers(p: Predictions, estimable: Collection[str], seed: int, design: Design) -> list[RankingSampler]:
     """Return samplers of the positive class, or of each of several; none if no ranking is requested."""
-    if p.scores is None or not any(name.startswith(ranking.NAMES) for name in told):
+    if p.scores is None or not any(name.startswith(ranking.NAMES) for name in estimable):
         return []
     found, columns = [], [(1, p.scores)] if p.task == "binary" else list(enumerate(p.scores.T))
     for code, score in columns:
@@ -80,22 +80,22 @@ def _samplers(p: Predictions, told: Collection[str], seed: int, design: Design) 
 
 
 def _of_rankings(
-    p: Predictions, told: Mapping[str, float], tails: Pair, sampler: RankingSampler, design: Design
+    p: Predictions, estimable: Mapping[str, float], tails: Pair, sampler: RankingSampler, design: Design
 ) -> dict[str, Pair]:
     rows = design.telling_rows(p, "ks")
     found = {}
-    if "ks" in told:
-        found["ks"] = sampler.ks(told["ks"], tails, rows)
-    if "roc_auc" in told:
-        found["roc_auc"] = sampler.roc_auc(told["roc_auc"], tails, rows)
+    if "ks" in estimable:
+        found["ks"] = sampler.ks(estimable["ks"], tails, rows)
+    if "roc_auc" in estimable:
+        found["roc_auc"] = sampler.roc_auc(estimable["roc_auc"], tails, rows)
     return found
 
 
-def _of_labels(p: Predictions, told: Collection[str], tails: Pair, design: Design) -> dict[str, Pair]:
+def _of_labels(p: Predictions, estimable: Collection[str], tails: Pair, design: Design) -> dict[str, Pair]:
     """Return the intervals of two classes' label metrics; empty if rows are not independent."""
     if p.task != "binary" or design.units is not None:
         return {}
-    rows = {name: design.telling_rows(p, name) for name in label_intervals.NAMES if name in told}
+    rows = {name: design.telling_rows(p, name) for name in label_intervals.NAMES if name in estimable}
     return label_intervals.label_intervals(p, rows, tails, stratified=design.stratified)
 
 
@@ -118,7 +118,7 @@ def _corrections(
 
 def _of_resamples(
     p: Predictions,
-    told: Mapping[str, float],
+    estimable: Mapping[str, float],
     tails: Pair,
     resamples: int,
     seed: int,
@@ -127,21 +127,21 @@ def _of_resamples(
 ) -> dict[str, Pair]:
     """Compute the intervals of all metrics that need resamples, which are drawn once for all of them."""
     strata, lossy = design.strata(p), ratios(p)
-    losses = Studentised({name: lossy[name] for name in told if name in lossy}, strata, design.units)
-    shares = scorer(p, [name for name in told if name not in losses.names])
+    losses = Studentised({name: lossy[name] for name in estimable if name in lossy}, strata, design.units)
+    shares = scorer(p, [name for name in estimable if name not in losses.names])
     drawn: list[dict[str, FloatArray]] = []
-    for counts in count_matrices(strata, resamples, seed) if told else ():
+    for counts in count_matrices(strata, resamples, seed) if estimable else ():
         losses.draw(counts)
         if shares.names:
             drawn.append(shares.values(design.of_rows(counts)))
-    errors = {name: _deviation(np.concatenate([piece[name] for piece in drawn])) for name in shares.names}
+    errors = {name: _deviation(np.concatenate([values[name] for values in drawn])) for name in shares.names}
     found = losses.intervals(tails)
     for name, error in errors.items():
         least = -1.0 if name == "mcc" else 0.0
         plain = label_intervals.is_plain(name)
         reach = ndtri(tails[1]) if plain else stdtrit(design.freedom(p, name), tails[1])
         bias, longer = corrections.get(name, Correction(0.0, 1.0))
-        value = min(max(told[name] - bias, least), 1.0)
+        value = min(max(estimable[name] - bias, least), 1.0)
         found[name] = wilson(value, error * longer, reach, least, design.telling_rows(p, name))
     return found
 

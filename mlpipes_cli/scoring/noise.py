@@ -84,12 +84,12 @@ def _plain(
     models = [scorer(p, (metric,)) for p in (incumbent, *challengers)]
     ones = np.ones((1, incumbent.rows))
     observed = np.array([model.values(ones)[metric][0] for model in models])
-    pieces = [
+    blocks = [
         np.stack([model.values(counts)[metric] for model in models], axis=1)
         for counts in count_matrices(incumbent.target_codes, resamples, seed)
     ]
     sign = 1.0 if metric_catalog.higher_is_better(metric) else -1.0
-    drawn = np.concatenate(pieces)
+    drawn = np.concatenate(blocks)
     differences = sign * (observed[1:] - observed[0])
     worth = np.ones(len(challengers))
     if metric.startswith(("roc_auc", "pr_auc")):
@@ -121,14 +121,14 @@ def _ks(
 ) -> Noise:
     models = [_KsMean(p, metric) for p in (incumbent, *challengers)]
     observed = np.array([model.value for model in models])
-    pieces = []
+    blocks = []
     for counts in count_matrices(incumbent.target_codes, resamples, seed):
         counts -= 1.0
         found = [*models[0].errors(counts, "maximum")]
         for model in models[1:]:
             found += model.errors(counts, "largest")
-        pieces.append(np.stack(found, axis=1))
-    drawn = np.concatenate(pieces)
+        blocks.append(np.stack(found, axis=1))
+    drawn = np.concatenate(blocks)
     spread = (drawn[:, 2::2] - drawn[:, :1]).std(axis=0, ddof=1)
     errors = drawn[:, 3::2] - drawn[:, 1:2]
     return Noise(

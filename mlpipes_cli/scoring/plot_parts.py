@@ -34,9 +34,9 @@ def around(values: FloatArray) -> Span:
     return Span(low - margin, high + margin)
 
 
-def legend(axes: Any, place: str = "best") -> None:
+def legend(axes: Any, location: str = "best") -> None:
     """Draw the legend of the labelled curves."""
-    axes.legend(loc=place, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(loc=location, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def short(text: str, most: int) -> str:

@@ -86,8 +86,8 @@ def draw_importance(names: Sequence[str], values: Sequence[float] | FloatArray, 
     with emptied(axes):
         axes.hlines(np.arange(rows), 0.0, shown, color=_BLUE, linewidth=thickness, capstyle="butt")
         for row, label in enumerate(labels):
-            place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
-            axes.text(-0.012, row, label, fontsize=TICKS, **place)
+            alignment = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+            axes.text(-0.012, row, label, fontsize=TICKS, **alignment)
         figure.canvas.draw()
         return png(figure)
 

@@ -58,11 +58,11 @@ def _counted(rows: IntArray, random: np.random.Generator) -> IntArray:
     On the grid's even scale such a number is the mean of two uniform ones, with 16 bits each.
     """
     bits = random.integers(2**32, size=(int(rows.max()), len(rows)), dtype=np.uint32)
-    place = (((bits & 0xFFFF) + (bits >> 16)) // (2**17 // _STEPS) + 1).astype(np.int64)
+    bins = (((bits & 0xFFFF) + (bits >> 16)) // (2**17 // _STEPS) + 1).astype(np.int64)
     if rows.min() < rows.max():
-        place[np.arange(len(place))[:, None] >= rows] = _STEPS + 1  # beyond the grid: not in this sample
-    place = place * len(rows) + np.arange(len(rows))
-    found = np.bincount(place.ravel(), minlength=(_STEPS + 2) * len(rows)).reshape(-1, len(rows))
+        bins[np.arange(len(bins))[:, None] >= rows] = _STEPS + 1  # beyond the grid: not in this sample
+    bins = bins * len(rows) + np.arange(len(rows))
+    found = np.bincount(bins.ravel(), minlength=(_STEPS + 2) * len(rows)).reshape(-1, len(rows))
     return np.cumsum(found[:-1], axis=0)
 
 

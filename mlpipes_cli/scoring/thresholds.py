@@ -56,9 +56,9 @@ def at(threshold: float, scores: FloatArray, classes: tuple[Any, ...]) -> AnyArr
 
 def _counts(positive: AnyArray, scores: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
     """Return the distinct scores in falling order, and the positive and negative rows with each or more."""
-    rising, place = np.unique(scores, return_inverse=True)
-    true = np.bincount(place[positive], minlength=len(rising))[::-1].cumsum()
-    false = np.bincount(place[~positive], minlength=len(rising))[::-1].cumsum()
+    rising, index = np.unique(scores, return_inverse=True)
+    true = np.bincount(index[positive], minlength=len(rising))[::-1].cumsum()
+    false = np.bincount(index[~positive], minlength=len(rising))[::-1].cumsum()
     return rising[::-1], true, false
 
 

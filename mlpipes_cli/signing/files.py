@@ -45,9 +45,9 @@ def _below(folder: Path, start: str) -> Iterator[ModelFile]:
                 yield _read(entry.path, path)
 
 
-def _read(place: str, path: str) -> ModelFile:
+def _read(location: str, path: str) -> ModelFile:
     try:
-        handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise MlpipesError(
             f"{path} in a model's folder is not a regular file ({error.strerror or error})"

@@ -31,7 +31,7 @@ class Key:
         return hmac.new(self.secret, message, hashlib.sha256).hexdigest()
 
 
-def read(text: str, place: str, hint: str = _RENEW) -> Key:
+def read(text: str, source: str, hint: str = _RENEW) -> Key:
     """Return the key that a text contains.
 
     Args:
@@ -43,9 +43,9 @@ def read(text: str, place: str, hint: str = _RENEW) -> Key:
         MlpipesError: The key is missing, or so short that it could be guessed.
     """
     if len(text) < _SHORTEST:
-        fault = f"has {len(text)} characters, fewer than {_SHORTEST}" if text else "is missing"
+        problem = f"has {len(text)} characters, fewer than {_SHORTEST}" if text else "is missing"
         raise MlpipesError(
-            f"{place}: {NAME}, the key that models are signed with, {fault}",
+            f"{source}: {NAME}, the key that models are signed with, {problem}",
             hint,
         )
     secret = text.encode()

@@ -43,7 +43,7 @@ class Statement:
 
     digest: str
     files: tuple[ModelFile, ...] | None = None
-    who: str = ""
+    actor: str = ""
     when: str = ""
     why: str = ""
 
@@ -56,7 +56,7 @@ class Statement:
         if digest(found) == self.digest:
             return
         what = difference(self.files, found) if self.files is not None else "its files were changed"
-        since = f"{self.who} trusted it on {self.when[:10]}" if self.who else "it was signed"
+        since = f"{self.actor} trusted it on {self.when[:10]}" if self.actor else "it was signed"
         raise Doubtful(f"has changed since {since}: {what}")
 
 
@@ -72,12 +72,12 @@ def seal(folder: Path, key: Key) -> None:
 
 
 def trust(
-    found: Sequence[ModelFile], key: Key, model: str, version: int, *, who: str, when: str, why: str
+    found: Sequence[ModelFile], key: Key, model: str, version: int, *, actor: str, when: str, why: str
 ) -> str:
     """Return the value of the tag by which a user trusts the files of a version."""
     body = {"by": "trust", "model": model, "version": version, "digest": digest(found), "when": when}
     for limit in _LIMITS:  # JSON takes up to six characters for one
-        text = _signed({**body, "who": who[:limit], "why": why[:limit]}, key)
+        text = _signed({**body, "who": actor[:limit], "why": why[:limit]}, key)
         if len(text) <= _LONGEST:
             break
     return text
@@ -90,9 +90,9 @@ def verified(text: str | bytes, key: Key, model: str, version: int) -> Statement
         Doubtful: The statement is not valid.
     """
     try:
-        told = json.loads(text)
-        body = {name: value for name, value in told.items() if name != "mac"}
-        mac, by = str(told["mac"]), str(told["key"])
+        signed = json.loads(text)
+        body = {name: value for name, value in signed.items() if name != "mac"}
+        mac, by = str(signed["mac"]), str(signed["key"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Doubtful("has an unreadable signature") from None
     if by != key.id:

@@ -51,7 +51,7 @@ class Vault:
             Untrusted: There is no such statement, so no file needs to be fetched.
             MlpipesError: The registry does not answer, or there is no such version.
         """
-        with _told(name, version, Untrusted):
+        with _explained(name, version, Untrusted):
             _any(self._statements(self.source.read(name, version, SIGNATURE, _LARGEST), name, version))
 
     def fetch(self, name: str, version: int, folder: Path) -> Statement:
@@ -80,7 +80,7 @@ class Vault:
             Untrusted: The files are not the signed ones.
             MlpipesError: The registry does not answer, or there is no such version.
         """
-        with _told(name, version, Untrusted):
+        with _explained(name, version, Untrusted):
             doubt = Doubtful()
             text = self.source.read(name, version, SIGNATURE, _LARGEST)
             for statement in self._statements(text, name, version):
@@ -116,7 +116,7 @@ class Vault:
         Raises:
             Changed: The files differ from the signed ones.
         """
-        with _told(name, version, Changed):
+        with _explained(name, version, Changed):
             try:
                 found = listed(folder)
             except MlpipesError as error:
@@ -185,7 +185,7 @@ def _any(statements: Iterator[Statement | Doubtful]) -> None:
 
 
 @contextlib.contextmanager
-def _told(name: str, version: int, kind: type[Untrusted]) -> Iterator[None]:
+def _explained(name: str, version: int, kind: type[Untrusted]) -> Iterator[None]:
     try:
         yield
     except Doubtful as doubt:

@@ -47,10 +47,10 @@ def preload() -> None:
         saving.warm_up()
 
 
-def run(folder: Path, job: str, events: int, parent: int, place: Mapping[str, Any]) -> int:
+def run(folder: Path, job: str, events: int, parent: int, allocation: Mapping[str, Any]) -> int:
     """Run the job of a folder in this process and return its exit code."""
     _die_with(parent)
-    _stay_in(place)
+    _stay_in(allocation)
     _log_to(folder / protocol.LOG)
 
     def tell(stage: str) -> None:
@@ -112,13 +112,13 @@ def _die_with(parent: int) -> None:
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
 
 
-def _stay_in(place: Mapping[str, Any]) -> None:
+def _stay_in(allocation: Mapping[str, Any]) -> None:
     """Restrict this process and its descendants to these cores and GPUs."""
-    if place.get("cores") and hasattr(os, "sched_setaffinity"):
+    if allocation.get("cores") and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):  # a core is offline
-            os.sched_setaffinity(0, place["cores"])
-    if place.get("gpus") is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, place["gpus"]))
+            os.sched_setaffinity(0, allocation["cores"])
+    if allocation.get("gpus") is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, allocation["gpus"]))
 
 
 def _log_to(path: Path) -> None:

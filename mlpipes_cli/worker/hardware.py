@@ -41,10 +41,14 @@ def gpus() -> list[str]:
     if not (program := shutil.which("nvidia-smi")):
         return []
     try:
-        told = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+        output = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    found = [str(number) for number, _ in enumerate(li for li in told.splitlines() if li.startswith("GPU "))]
+    found = [
+        str(number) for number, _ in enumerate(li for li in output.splitlines() if li.startswith("GPU "))
+    ]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return found if visible is None else [name for name in visible.split(",") if name.strip()][: len(found)]
 
@@ -60,8 +64,8 @@ def memory(root: Path = Path("/")) -> Memory:
 
         now = psutil.virtual_memory()
         return Memory(now.total, now.available)
-    told = _numbers(root / "proc/meminfo", 1024)
-    total, available = told.get("MemTotal", 0), told.get("MemAvailable", 0)
+    fields = _numbers(root / "proc/meminfo", 1024)
+    total, available = fields.get("MemTotal", 0), fields.get("MemAvailable", 0)
     for limit, used in _limits(root):
         if limit < total:
             total = limit
@@ -131,11 +135,11 @@ def _resident(pid: int) -> int:
 
 def _share(pid: int, resident: int) -> int:
     try:
-        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return resident
     return next(
-        (int(line.split()[1]) * 1024 for line in told.splitlines() if line.startswith("Pss:")), resident
+        (int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), resident
     )
 
 

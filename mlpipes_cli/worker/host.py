@@ -98,15 +98,15 @@ class WorkerHost:
                 if running.job == job:
                     reaper.kill_group(running.pid)
 
-    def _start(self, job: str, folder: Path, place: dict[str, object]) -> None:
+    def _start(self, job: str, folder: Path, allocation: dict[str, object]) -> None:
         process = None
         if self._fork:
             pid = os.fork()
             if pid == 0:
-                self._become(job, folder, place)
+                self._become(job, folder, allocation)
         else:
             command = [sys.executable, entry.__file__, "mlpipes_cli.worker.candidate_process"]
-            command += [str(folder), job, str(self._events), json.dumps(place)]
+            command += [str(folder), job, str(self._events), json.dumps(allocation)]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[self._events], process_group=0
             )
@@ -116,7 +116,7 @@ class WorkerHost:
         self._running[pid] = RunningJob(job, pid, time.monotonic(), process)
         self._tell("started", job=job, pid=pid)
 
-    def _become(self, job: str, folder: Path, place: dict[str, object]) -> None:
+    def _become(self, job: str, folder: Path, allocation: dict[str, object]) -> None:
         """Run the job in the forked child; never return."""
         try:
             signal.set_wakeup_fd(-1)
@@ -124,7 +124,7 @@ class WorkerHost:
             for descriptor in (self._commands, self._wake, self._woken):
                 os.close(descriptor)
             os.setpgid(0, 0)
-            code = candidate_process.run(folder, job, self._events, os.getppid(), place)
+            code = candidate_process.run(folder, job, self._events, os.getppid(), allocation)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the host's loop)
             code = 70
         os._exit(code)

@@ -114,10 +114,10 @@ class WorkerHostClient:
         """The process id of the host, or None if it has not been started."""
         return self._process.pid if self._process is not None else None
 
-    def run(self, job: str, folder: Path, **place: Any) -> None:
+    def run(self, job: str, folder: Path, **allocation: Any) -> None:
         """Send the job of a folder to the host, to run on these ``cores`` and ``gpus``."""
         self._jobs[job] = time.monotonic()
-        self._send(protocol.line("run", job=job, folder=str(folder), **place))
+        self._send(protocol.line("run", job=job, folder=str(folder), **allocation))
 
     def stop(self, job: str) -> None:
         """Tell the host to kill a job; the end arrives as an event."""

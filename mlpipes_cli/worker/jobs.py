@@ -45,7 +45,7 @@ def check(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
             traceback.print_exc()
             text = next((part for part in str(error).splitlines() if part.strip()), "")
             found = [((), f"cannot be imported: {type(error).__name__}: {text}")]
-        problems += [[index, list(place), text] for place, text in found]
+        problems += [[index, list(location), text] for location, text in found]
     return {"status": "ok", "problems": problems}
 
 
@@ -74,10 +74,10 @@ def train(content: Mapping[str, Any], folder: Path, tell: Tell) -> dict[str, Any
     several = isinstance(made, Comparison)
     models = []
     for position, fitted in enumerate(made.models if isinstance(made, Comparison) else [made]):
-        place = out / f"{position:03d}"
-        place.mkdir()
+        target = out / f"{position:03d}"
+        target.mkdir()
         models.append(
-            {"folder": place.name, **_keep(trainer, fitted, training, prepared, place, content, tell)}
+            {"folder": target.name, **_keep(trainer, fitted, training, prepared, target, content, tell)}
         )
     if isinstance(made, Comparison):
         _write_tables(out / protocol.TABLES, made.tables)
@@ -106,8 +106,8 @@ def _fit(trainer: Trainer, training: Training, out: Path, tell: Tell) -> Fitted 
 
 
 def _check_here(trainer: Trainer, spec: Mapping[str, Any]) -> None:
-    for place, text in _problems(trainer, spec):
-        raise TrainingError(": ".join(filter(None, [" -> ".join(map(str, place)), text])))
+    for location, text in _problems(trainer, spec):
+        raise TrainingError(": ".join(filter(None, [" -> ".join(map(str, location)), text])))
 
 
 def _keep(
@@ -115,7 +115,7 @@ def _keep(
     fitted: Fitted,
     training: Training,
     prepared: Prepared,
-    place: Path,
+    target: Path,
     content: Mapping[str, Any],
     tell: Tell,
 ) -> dict[str, Any]:
@@ -127,13 +127,13 @@ def _keep(
         tell("threshold")
         settled = thresholds.choose_threshold(trainer, fitted, training)
         threshold, final = settled.threshold, settled.fitted
-        _write_out_of_fold(place / protocol.FILES, settled, prepared)
+        _write_out_of_fold(target / protocol.FILES, settled, prepared)
     tell("score")
     held = prepared.X(prepared.holdout).reset_index(drop=True)
     answers = trainer.answer(final, held, prepared.task, prepared.classes)
-    _write_answers(place / protocol.ANSWERS, answers, prepared.classes)
-    _write_tables(place / protocol.TABLES, fitted.tables)
-    _keep_files(place / protocol.FILES, fitted.files)
+    _write_answers(target / protocol.ANSWERS, answers, prepared.classes)
+    _write_tables(target / protocol.TABLES, fitted.tables)
+    _keep_files(target / protocol.FILES, fitted.files)
     folds = {}
     if training.spec.get("cross_validate"):
         tell("cross-validate")
@@ -141,9 +141,9 @@ def _keep(
     tell("explain")
     importances = importance.importances(trainer, fitted, training)
     if importances is not None:
-        importances.to_csv(place / protocol.IMPORTANCE, index=False)
+        importances.to_csv(target / protocol.IMPORTANCE, index=False)
     tell("save")
-    saved = saving.save(final, training, prepared, place / protocol.MODEL, content, threshold)
+    saved = saving.save(final, training, prepared, target / protocol.MODEL, content, threshold)
     return {"name": fitted.name, "params": _plain_params(fitted.params), "folds": folds, **saved}
 
 

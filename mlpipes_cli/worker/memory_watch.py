@@ -53,7 +53,7 @@ class MemoryWatch:
     ) -> None:
         self._stop, self._memory, self._period = stop, memory, period
         self._jobs: dict[str, WatchedJob] = {}
-        self._told: set[str] = set()
+        self._stopped: set[str] = set()
         self._lock, self._end = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -69,7 +69,7 @@ class MemoryWatch:
         """Stop watching a job that has ended."""
         with self._lock:
             self._jobs.pop(job, None)
-            self._told.discard(job)
+            self._stopped.discard(job)
 
     def close(self) -> None:
         """End the thread."""
@@ -93,7 +93,7 @@ class MemoryWatch:
                 text = f"used {amount(used)}, more than its limit of {amount(job.limit)}"
                 over.append((name, f"{text} (resources -> memory)"))
         now = self._memory()
-        if not over and now.available < floor(now.total) and not self._told.intersection(jobs):
+        if not over and now.available < floor(now.total) and not self._stopped.intersection(jobs):
             over = self._greediest(jobs, trees, now)
         for name, reason in over:
             self._tell(name, reason)
@@ -112,7 +112,7 @@ class MemoryWatch:
 
     def _tell(self, name: str, reason: str) -> None:
         with self._lock:
-            if name not in self._jobs or name in self._told:
+            if name not in self._jobs or name in self._stopped:
                 return
-            self._told.add(name)
+            self._stopped.add(name)
         self._stop(name, reason)

@@ -190,7 +190,7 @@ class Pool:
             self._start(job)
 
     def _start(self, job: CandidateJob) -> None:
-        place: dict[str, object] = {"wants": vars(job.wants)}
+        allocation: dict[str, object] = {"wants": vars(job.wants)}
         if self.cluster is None:
             share = self._shares.take(job.name, job.wants, self.parallel)
             if share is None and self._running:
@@ -200,10 +200,10 @@ class Pool:
                 found = f"it requests {job.wants.gpu:g} GPUs; this machine has {len(hardware.gpus())}"
                 self._unfit.append(HostEvent("ended", job.name, reason=found))
                 return
-            place = {"cores": share.cores, "gpus": share.gpus}
+            allocation = {"cores": share.cores, "gpus": share.gpus}
         self._waiting.remove(job)
         self._running[job.name] = job
-        self._host(job.python).run(job.name, job.folder, **place)
+        self._host(job.python).run(job.name, job.folder, **allocation)
 
 
 def _environment(scratch: Path, python: Path | None) -> dict[str, str]:

@@ -152,12 +152,12 @@ def _reading_moments(model: Any, X: pd.DataFrame) -> Any:
         return model
     from sklearn.pipeline import Pipeline
 
-    from mlpipes_cli.preprocess.behind import behind
+    from mlpipes_cli.preprocess.preprocessed_model import with_preprocessing
     from mlpipes_cli.preprocess.reading import Moments
 
     if type(model) is Pipeline:
         return Pipeline([("moments", Moments(names)), *model.steps])
-    return behind(Moments(names), model)
+    return with_preprocessing(Moments(names), model)
 
 
 def _signature(fitted: Fitted, training: Training, prepared: Prepared) -> Any:

@@ -42,7 +42,7 @@ def people() -> pd.DataFrame:
             "visits": random.integers(0, 9, ROWS),
             "member": random.integers(0, 2, ROWS).astype(bool),
             "consent": pd.array(random.integers(0, 2, ROWS).astype(bool), dtype="boolean"),
-            "city": random.choice(["Köln", "Paris", "東京"], ROWS),
+            "city": random.choice(["Köln", "NA", "None", "東京"], ROWS),
             "note": random.choice(["late", "early", "never"], ROWS),
             "since": pd.Timestamp("2021-03-01T06:30:00") + pd.to_timedelta(days, "D"),
             "seen": pd.Timestamp("2023-03-01T18:00:00Z")
@@ -59,7 +59,7 @@ def people() -> pd.DataFrame:
         "visits": frame["visits"].to_numpy(),
         "member": frame["member"].to_numpy(),
         "consent": frame["consent"].to_numpy(dtype=float, na_value=-1.0),
-        "city": frame["city"].map({"Köln": 0, "Paris": 1, "東京": 3}).to_numpy(),
+        "city": frame["city"].map({"Köln": 0, "NA": 1, "None": 2, "東京": 4}).to_numpy(),
         "note": frame["note"].map({"late": 0, "early": 1, "never": 2}).fillna(4).to_numpy(),
         "since": np.where(missing["since"], 1500, days),
         "seen": (frame["seen"] - frame["seen"].min()).dt.total_seconds().to_numpy() / 86400,

@@ -208,16 +208,21 @@ KINDS: dict[str, Callable[[Path], Path]] = {
 }
 
 # MLflow is imported once and each server is a fork: `mlflow models serve` ends in this very call of
-# uvicorn, with the model's folder in this variable.
+# uvicorn, with the model's folder in this variable; `serve --engine mlflow` with our application.
 SERVERS = """
 import os, signal, sys
+application, folder = "mlflow.pyfunc.scoring_server.app:app", None
 import mlflow.pyfunc.scoring_server, sklearn.pipeline, sklearn.linear_model, uvicorn, fastapi
 for given in sys.argv[1:]:
     port, _, path = given.partition("=")
     if os.fork() == 0:
         os.environ["__pyfunc_model_path__"] = path
-        uvicorn.run("mlflow.pyfunc.scoring_server.app:app", port=int(port), workers=1, log_level="critical")
+        uvicorn.run(application, app_dir=folder, port=int(port), workers=1, log_level="critical")
         os._exit(0)
 sys.stdin.read()
 os.killpg(0, signal.SIGKILL)
 """
+OURS = SERVERS.replace(
+    'application, folder = "mlflow.pyfunc.scoring_server.app:app", None',
+    "from mlpipes_cli.server.scoring_server import start\napplication, folder = start.APP, str(start.FOLDER)",
+)

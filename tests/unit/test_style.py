@@ -18,10 +18,15 @@ def test_no_text_and_no_name_of_the_package_is_worded_in_an_old_way() -> None:
     assert list(WORDS["complaints"]()) == []
 
 
-@pytest.mark.parametrize("name", ["_wish", "GathererThread", "the_holdings", "nobody"])
+@pytest.mark.parametrize("name", ["_wish", "GathererThread", "the_holdings", "nobody", "_told", "place"])
 def test_an_old_word_is_found_within_a_name(name: str) -> None:
     assert old_words(name)
-    assert not old_words("wishlist") and not old_words("signature")
+    assert not old_words("wishlist") and not old_words("signature") and not old_words("replaced")
+
+
+def test_a_name_of_a_contract_is_kept_where_the_contract_is() -> None:
+    assert old_words("fault", "monitoring/results.py") == []
+    assert old_words("fault", "monitoring/page.py") == ["fault"]
 
 
 def test_the_page_has_none_either() -> None:

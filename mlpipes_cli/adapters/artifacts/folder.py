@@ -62,17 +62,17 @@ class FolderArtifactStore:
     def write(self, key: str, content: BinaryIO, size: int) -> None:
         target = self.root / checked(key)
         # the same name for the same key: the file of an interrupted attempt is overwritten
-        beside = self.root / _UNFINISHED / hashlib.sha256(key.encode()).hexdigest()
+        temporary = self.root / _UNFINISHED / hashlib.sha256(key.encode()).hexdigest()
         try:
-            beside.parent.mkdir(parents=True, exist_ok=True)
+            temporary.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _copy(content, beside, size, key)
+                _copy(content, temporary, size, key)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                beside.replace(target)
+                temporary.replace(target)
             finally:
-                beside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
-                    beside.parent.rmdir()
+                    temporary.parent.rmdir()
         except OSError as error:
             raise self._failed("written", error, key) from None
 
@@ -94,9 +94,9 @@ class FolderArtifactStore:
                 folder = folder.parent
 
     def _failed(self, what: str, error: OSError, key: str = "") -> MlpipesError:
-        place = self.root / key if key else Path(error.filename or self.root)
+        path = self.root / key if key else Path(error.filename or self.root)
         return MlpipesError(
-            f"artifact {place} cannot be {what} ({error.strerror})",
+            f"artifact {path} cannot be {what} ({error.strerror})",
             "check the folder's owner, permissions and free space",
         )
 

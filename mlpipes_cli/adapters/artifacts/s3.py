@@ -96,7 +96,7 @@ class S3ArtifactStore:
         if there != size:
             self.remove([key])
             raise MlpipesError(
-                f"artifact {self._place(key)}: {there} bytes arrived instead of {size}", "try again"
+                f"artifact {self._url(key)}: {there} bytes arrived instead of {size}", "try again"
             )
 
     def remove(self, keys: Iterable[str]) -> None:
@@ -126,7 +126,7 @@ class S3ArtifactStore:
                 _HINTS.get(str(left[0].get("Code")), ""),
             )
 
-    def _place(self, key: str) -> str:
+    def _url(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
     @contextlib.contextmanager
@@ -135,12 +135,12 @@ class S3ArtifactStore:
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
-        doing = f"cannot {verb} {self._place(key)} at {self.endpoint_url or f'AWS ({self.region})'}"
+        doing = f"cannot {verb} {self._url(key)} at {self.endpoint_url or f'AWS ({self.region})'}"
         try:
             yield
         except ClientError as error:
-            said = error.response.get("Error", {})
-            code, message = str(said.get("Code", "")), str(said.get("Message", "")) or str(error)
+            details = error.response.get("Error", {})
+            code, message = str(details.get("Code", "")), str(details.get("Message", "")) or str(error)
             if code in ("NoSuchKey", "404") and key:
                 raise MlpipesError(
                     f"{doing}: the object does not exist",

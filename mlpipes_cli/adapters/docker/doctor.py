@@ -96,26 +96,26 @@ def _stack(
     identity = StackIdentity(project)
     known = identity.known(engine)
     marks = known or identity.marks(f"{project.config.project}-000000")  # a stack that does not exist
-    place = DockerStack(project, engine, marks, env_file.read(project.env_file), auth)
+    stack = DockerStack(project, engine, marks, env_file.read(project.env_file), auth)
     checks: list[Check] = []
-    services = _services(place, extra, checks)
+    services = _services(stack, extra, checks)
     checks += [Check("docker machine", _level(one[0]), *one[1:]) for one in _findings(engine, services)]
     for service in services:
         checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
-    checks += doctor_checks.ports(place, services)
-    checks += doctor_checks.running(place, [one.name for one in services], made=known is not None)
+    checks += doctor_checks.ports(stack, services)
+    checks += doctor_checks.running(stack, [one.name for one in services], made=known is not None)
     checks += [doctor_checks.process(row) for row in local.statuses()]
     if known is not None:
-        checks += doctor_checks.volumes(place, services)
+        checks += doctor_checks.volumes(stack, services)
     return checks
 
 
-def _services(place: DockerStack, extra: Sequence[str], checks: list[Check]) -> list[Service]:
-    draft = DesiredState(place, extra)
+def _services(stack: DockerStack, extra: Sequence[str], checks: list[Check]) -> list[Service]:
+    desired = DesiredState(stack, extra)
     try:
-        services = draft.services(draft.compose({}))
+        services = desired.services(desired.compose({}))
     except MlpipesError as error:
-        if place.project.env_file.exists():
+        if stack.project.env_file.exists():
             checks.append(Check("description", "fault", "; ".join(error.lines()), error.hint))
         return []
     return services

@@ -23,23 +23,23 @@ Level = Literal["ok", "warning", "fault"]
 _UP = "`mlpipes up` repairs it"
 
 
-def ports(place: DockerStack, services: Iterable[Service]) -> list[Check]:
+def ports(stack: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Check for each port whether it is published, free, or taken."""
-    files = StateFiles(place.project.state)
-    containers = place.resources.containers()
+    files = StateFiles(stack.project.state)
+    containers = stack.resources.containers()
     names = {service.name for service in services}
-    holder = PortAllocator(place.engine, files, PortReservations(), lambda text: None).holder
+    holder = PortAllocator(stack.engine, files, PortReservations(), lambda text: None).holder
     checks = []
-    for setting in port_settings(place.project.config):
+    for setting in port_settings(stack.project.config):
         if setting.service in names:
             container = containers.get(setting.service)
             has = container.ports.get(setting.inside) if container else None
             wanted = setting.wanted or files.ports().get(setting.name) or local_ports.first(setting.preferred)
-            checks.append(_port(setting, has, wanted, place, holder))
+            checks.append(_port(setting, has, wanted, stack, holder))
     return checks
 
 
-def _port(setting: PortSetting, has: int | None, wanted: int, place: DockerStack, holder: Any) -> Check:
+def _port(setting: PortSetting, has: int | None, wanted: int, stack: DockerStack, holder: Any) -> Check:
     name = f"{setting.name.replace('_', ' ')} port"
     if has is not None:
         if setting.wanted not in (None, has):
@@ -47,24 +47,24 @@ def _port(setting: PortSetting, has: int | None, wanted: int, place: DockerStack
                 name, "warning", f"{has}, but mlpipes.yaml says {setting.wanted}", "run `mlpipes up`"
             )
         return Check(name, "ok", f"{has}")
-    if not place.engine.local or local_ports.is_free(wanted):
-        return Check(name, "ok", f"{wanted} is free" if place.engine.local else f"{wanted}, on that machine")
-    who = holder(wanted)
+    if not stack.engine.local or local_ports.is_free(wanted):
+        return Check(name, "ok", f"{wanted} is free" if stack.engine.local else f"{wanted}, on that machine")
+    owner = holder(wanted)
     if setting.wanted:
         fix = "stop it, or set another port (or auto) in mlpipes.yaml"
-        return Check(name, "fault", f"{wanted} is taken by {who}", fix)
-    return Check(name, "ok", f"{wanted} is taken by {who}; the next free one will be used")
+        return Check(name, "fault", f"{wanted} is taken by {owner}", fix)
+    return Check(name, "ok", f"{wanted} is taken by {owner}; the next free one will be used")
 
 
-def running(place: DockerStack, names: Sequence[str], *, made: bool) -> list[Check]:
+def running(stack: DockerStack, names: Sequence[str], *, made: bool) -> list[Check]:
     """Check for each service whether it answers, and the state of its container."""
     if not names:
         return []
-    found = place.resources.containers()
+    found = stack.resources.containers()
     checks = []
-    for row in read_status(place, names):
+    for row in read_status(stack, names):
         container = found.get(row.name)
-        details = place.resources.inspect(container.id) if container else None
+        details = stack.resources.inspect(container.id) if container else None
         checks.append(_service(row, details or {}, made=made))
     return checks
 
@@ -100,9 +100,9 @@ def process(row: ServiceStatus) -> Check:
     )
 
 
-def volumes(place: DockerStack, services: Iterable[Service]) -> list[Check]:
+def volumes(stack: DockerStack, services: Iterable[Service]) -> list[Check]:
     """Check whether all volumes exist, unless the stack has no volumes and containers at all."""
-    resources = place.resources
+    resources = stack.resources
     there = set(resources.volumes())
     containers = resources.containers()
     checks = []

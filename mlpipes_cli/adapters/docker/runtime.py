@@ -88,7 +88,7 @@ class DockerRuntime:
 
         return connect()
 
-    def _place(self, engine: DockerEngine | None = None) -> DockerStack | None:
+    def _stack(self, engine: DockerEngine | None = None) -> DockerStack | None:
         """Return the stack, or None if there never was one."""
         engine = engine or self._engine()
         marks = StackIdentity(self.project).known(engine)
@@ -101,14 +101,14 @@ class DockerRuntime:
 
     def _running(self, *names: str) -> tuple[DockerStack, dict[str, Container]]:
         """Return the stack and its containers; the services ``names`` have to run."""
-        place = self._place()
-        found = place.resources.containers() if place else {}
+        stack = self._stack()
+        found = stack.resources.containers() if stack else {}
         alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
         missing = [name for name in names if name not in alive]
-        if place is None or missing:
+        if stack is None or missing:
             gone = "the stack is" if missing == list(names) else f"{', '.join(missing)} is"
             raise MlpipesError(f"{gone} not running", _UP)
-        return place, alive
+        return stack, alive
 
     @contextmanager
     def _work(self, reporter: Reporter) -> Iterator[StackOperations]:
@@ -117,11 +117,11 @@ class DockerRuntime:
         addresses.host(engine, self.project.config.stack.listen)  # before anything is written
         secrets = env_file.read(self.project.env_file)
         marks = StackIdentity(self.project).settle(engine, reporter)
-        place = DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
+        stack = DockerStack(extra_services.as_started(self.project), engine, marks, secrets, self.auth)
         files = StateFiles(self.project.state)
         with PortReservations() as held, reporter.task("starting the stack") as task:
             allocator = PortAllocator(engine, files, held, reporter.info)
-            yield StackOperations(DesiredState(place, self._extra), allocator, Progress(reporter, task.note))
+            yield StackOperations(DesiredState(stack, self._extra), allocator, Progress(reporter, task.note))
 
     # -- commands
 
@@ -138,14 +138,14 @@ class DockerRuntime:
         with stack_lock(self.project, reporter):
             with reporter.task("stopping the stack") as task:
                 stopped = [*self._local.end(reporter)]
-                place = self._place()
-                if place:
-                    found = place.resources.containers()
-                    stopped += shutdown.stop(place.resources, found, task.note, remove=True)
-                    place.resources.remove_networks()
-                    place.resources.remove_secrets()
+                stack = self._stack()
+                if stack:
+                    found = stack.resources.containers()
+                    stopped += shutdown.stop(stack.resources, found, task.note, remove=True)
+                    stack.resources.remove_networks()
+                    stack.resources.remove_secrets()
                     if volumes:
-                        place.resources.remove_volumes()
+                        stack.resources.remove_volumes()
             if volumes or not existed:
                 clear_folder(folder)
         with contextlib.suppress(OSError):
@@ -161,22 +161,22 @@ class DockerRuntime:
             operations.restart(service)
         return self._row(operations.stack, service)
 
-    def _row(self, place: DockerStack, service: str) -> ServiceStatus:
-        return next(one for one in read_status(place, self._names) if one.name == service)
+    def _row(self, stack: DockerStack, service: str) -> ServiceStatus:
+        return next(one for one in read_status(stack, self._names) if one.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
         if service in local.names():
             return local.halt(service, reporter)
         with stack_lock(self.project, reporter), reporter.task(f"stopping {service}"):
-            place, container = self._container(service)
-            if place is None or container is None:
+            stack, container = self._container(service)
+            if stack is None or container is None:
                 return Halted(ServiceStatus(service, "stopped"), changed=False)
-            changed = manual_stop.halt(place, container)
-        needing = manual_stop.dependents(place.resources.containers(), service)
+            changed = manual_stop.halt(stack, container)
+        needing = manual_stop.dependents(stack.resources.containers(), service)
         if service in catalog.get(API).needs:
             needing += [row.name for row in local.statuses() if row.state != "stopped"]
-        return Halted(self._row(place, service), changed, tuple(dict.fromkeys(needing)))
+        return Halted(self._row(stack, service), changed, tuple(dict.fromkeys(needing)))
 
     def resume(self, service: str, reporter: Reporter) -> ServiceStatus:
         if service in self._local.names():
@@ -195,10 +195,10 @@ class DockerRuntime:
 
         if service in self._local.names():
             raise no_container(service)
-        place, container = self._container(service)
-        if place is None or container is None or container.state != "running":
+        stack, container = self._container(service)
+        if stack is None or container is None or container.state != "running":
             raise MlpipesError(f"{service} is not running", f"start it with `mlpipes start {service}`")
-        return shell.run(place.resources.api, container, command)
+        return shell.run(stack.resources.api, container, command)
 
     def _container(self, service: str) -> tuple[DockerStack | None, Container | None]:
         """Return the stack and the container of a service, each None if it does not exist.
@@ -206,48 +206,48 @@ class DockerRuntime:
         Raises:
             UsageError: There is no such service.
         """
-        place = self._place()
-        found = place.resources.containers() if place else {}
+        stack = self._stack()
+        found = stack.resources.containers() if stack else {}
         known = list(dict.fromkeys([*self._names, *found, *self._local.names()]))
         if service not in known:
             raise unknown(service, known)
-        return place, found.get(service)
+        return stack, found.get(service)
 
     def status(self) -> StackStatus:
-        return self._status(self._place())
+        return self._status(self._stack())
 
-    def _status(self, place: DockerStack | None, changes: tuple[str, ...] = ()) -> StackStatus:
+    def _status(self, stack: DockerStack | None, changes: tuple[str, ...] = ()) -> StackStatus:
         core = (
-            read_status(place, self._names)
-            if place
+            read_status(stack, self._names)
+            if stack
             else tuple(ServiceStatus(name, "stopped") for name in self._names)
         )
         return StackStatus(self.name, self.reason, (*core, *self._local.statuses()), changes)
 
     def versions(self) -> Mapping[str, str]:
-        place = self._place()
-        found = place.resources.containers() if place else {}
+        stack = self._stack()
+        found = stack.resources.containers() if stack else {}
         return {name: one.image for name, one in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
 
         with stack_lock(self.project, reporter), self._work(reporter) as operations:
-            draft = operations.desired
-            services = draft.services(draft.compose({}))
+            desired = operations.desired
+            services = desired.services(desired.compose({}))
             capabilities.check(operations.stack.engine, services, reporter)
-            draft.fetch(services, None, reporter)
-            return dict(draft.images)
+            desired.fetch(services, None, reporter)
+            return dict(desired.images)
 
     def forget(self, reporter: Reporter) -> Sequence[str]:
         with stack_lock(self.project, reporter), reporter.task("removing containers and volumes") as task:
-            place = self._place()
-            if place is None:
+            stack = self._stack()
+            if stack is None:
                 return []
-            shutdown.stop(place.resources, place.resources.containers(), task.note, remove=True)
-            place.resources.remove_networks()
-            place.resources.remove_secrets()
-            removed = [f"volume {name}" for name in place.resources.remove_volumes()]
+            shutdown.stop(stack.resources, stack.resources.containers(), task.note, remove=True)
+            stack.resources.remove_networks()
+            stack.resources.remove_secrets()
+            removed = [f"volume {name}" for name in stack.resources.remove_volumes()]
             StackIdentity(self.project).forget()
             return removed
 
@@ -256,12 +256,12 @@ class DockerRuntime:
     ) -> Iterator[str]:
         if service in self._local.names():
             return self._local.logs(service, follow=follow, tail=tail, since=since)
-        place, container = self._container(service)
-        if place is None or container is None:
+        stack, container = self._container(service)
+        if stack is None or container is None:
             raise MlpipesError(f"{service} has no container, so there is no log", _UP)
         if follow:
-            return logs.follow(place.resources, service, tail=tail, since=since)
-        return logs.read(place.resources.api, container.id, follow=False, tail=tail, since=since)
+            return logs.follow(stack.resources, service, tail=tail, since=since)
+        return logs.read(stack.resources.api, container.id, follow=False, tail=tail, since=since)
 
     def doctor(self) -> Sequence[Check]:
         from mlpipes_cli.adapters.docker.doctor import examine
@@ -277,33 +277,33 @@ class DockerRuntime:
         return self._addresses(self._local)
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
-        place, found = self._running(DATABASE, MLFLOW)
+        stack, found = self._running(DATABASE, MLFLOW)
         shown = [one for one in catalog.everything() if local or one.name in (DATABASE, MLFLOW)]
         ports = {one.name: one.port(found[one.name].ports) for one in shown if one.name in found}
         api = local.url() if local else None
-        return addresses.endpoints(place.address, ports, place.secrets, auth=self.auth, api=api)
+        return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
 
     def storage(self) -> Storage:
         from mlpipes_cli.adapters.docker.stack.stack_storage import storage
 
         store = self.project.config.stack.object_store.engine
-        place, found = self._running(DATABASE, store)
-        return storage(place, found[DATABASE].ports[5432], found[store].ports[9000])
+        stack, found = self._running(DATABASE, store)
+        return storage(stack, found[DATABASE].ports[5432], found[store].ports[9000])
 
     @contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:
         keeping = (DATABASE, self.project.config.stack.object_store.engine)
         with stack_lock(self.project, reporter):
-            place, _ = self._running(*keeping)
-            found = place.resources.containers()  # also one that keeps restarting
+            stack, _ = self._running(*keeping)
+            found = stack.resources.containers()  # also one that keeps restarting
             writing = {n: one for n, one in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
-                shutdown.stop(place.resources, writing, task.note, remove=False)
+                shutdown.stop(stack.resources, writing, task.note, remove=False)
             try:
                 yield
             finally:
-                if again and DATABASE in place.resources.containers():  # else the stack was stopped meanwhile
+                if again and DATABASE in stack.resources.containers():  # else the stack was stopped meanwhile
                     with self._work(reporter) as operations:
                         operations.everything()
                     self._local.bring(reporter)
@@ -334,10 +334,10 @@ class DockerRuntime:
 
     def _drop(self, service: str) -> bool:
         """Remove the container that ``start`` added, if there is one."""
-        place = self._place()
-        found = place.resources.containers().get(service) if place else None
-        if place is None or found is None:
+        stack = self._stack()
+        found = stack.resources.containers().get(service) if stack else None
+        if stack is None or found is None:
             return False
-        place.resources.stop(found)
-        place.resources.remove(found.id)
+        stack.resources.stop(found)
+        stack.resources.remove(found.id)
         return True

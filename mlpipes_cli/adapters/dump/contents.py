@@ -66,5 +66,5 @@ def _locations(cursor: Cursor, rows: dict[str, int]) -> tuple[str, ...]:
     for table, statement in _LOCATIONS.items():
         if table in rows:
             cursor.execute(statement)
-            found.update(str(place) for (place,) in cursor.fetchall() if place)
+            found.update(str(location) for (location,) in cursor.fetchall() if location)
     return tuple(sorted(found))

@@ -48,8 +48,8 @@ class PostgresSnapshot:
                 check=False,
             )
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace")
-            problem = refused(self.address, said.replace("pg_dump: ", ""))
+            text = done.stderr.decode(errors="replace")
+            problem = refused(self.address, text.replace("pg_dump: ", ""))
             raise MlpipesError(problem.reason, "nothing was written; see `mlpipes doctor`")
 
 
@@ -108,5 +108,5 @@ class PostgresDatabases:
                 with connection.cursor() as cursor:
                     yield cursor
             except psycopg2.Error as error:
-                said = " ".join(str(error).split()) or type(error).__name__
-                raise MlpipesError(f"database {address.shown}: {said}", "see `mlpipes status`") from None
+                message = " ".join(str(error).split()) or type(error).__name__
+                raise MlpipesError(f"database {address.shown}: {message}", "see `mlpipes status`") from None

@@ -22,9 +22,9 @@ class PsqlLoading:
     """Implements :class:`mlpipes_cli.ports.dumps.Loading`."""
 
     def __init__(
-        self, address: Address, known: Collection[str], child: subprocess.Popen[bytes], said: IO[bytes]
+        self, address: Address, known: Collection[str], child: subprocess.Popen[bytes], stderr: IO[bytes]
     ) -> None:
-        self._address, self._known, self._child, self._said = address, known, child, said
+        self._address, self._known, self._child, self._stderr = address, known, child, stderr
         self._transaction = ""
 
     def load(self, content: BinaryIO) -> None:
@@ -32,8 +32,8 @@ class PsqlLoading:
         self._send(b"\\o /dev/null\nbegin;\n")
         (self._transaction,) = self._ask("select pg_catalog.pg_current_xact_id()")
         self._send(script.DROP.encode() + f"\n\\restrict {word}\n".encode())
-        for piece in script.adapted(content, self._known):
-            self._send(piece)
+        for chunk in script.adapted(content, self._known):
+            self._send(chunk)
         self._send(f"\n\\unrestrict {word}\nset constraints all immediate;\n".encode())
         self._want_ours()
 
@@ -44,8 +44,8 @@ class PsqlLoading:
         return Holding(rows, revision[0] if revision else None)
 
     def _count(self, schema: str, table: str) -> int:
-        place = f"{_quoted(schema)}.{_quoted(table)}"
-        (count,) = self._ask(f"select pg_catalog.count(*) from {place}")  # noqa: S608 - quoted
+        relation = f"{_quoted(schema)}.{_quoted(table)}"
+        (count,) = self._ask(f"select pg_catalog.count(*) from {relation}")  # noqa: S608 - quoted
         return int(count)
 
     def commit(self) -> None:
@@ -56,8 +56,8 @@ class PsqlLoading:
 
     def _want_ours(self) -> None:
         """Make sure that the transaction is the one that was begun, and that everything sent is executed."""
-        said = self._ask("select pg_catalog.pg_current_xact_id_if_assigned()")
-        if said != [self._transaction]:
+        transactions = self._ask("select pg_catalog.pg_current_xact_id_if_assigned()")
+        if transactions != [self._transaction]:
             raise self._failure("the script ended its own transaction")
 
     def _ask(self, query: str) -> list[str]:
@@ -93,13 +93,13 @@ class PsqlLoading:
             return MlpipesError(f"database {self._address.shown}: {what}")
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(_PATIENCE)
-        self._said.seek(0)
-        return refused(self._address, self._said.read().decode(errors="replace"))
+        self._stderr.seek(0)
+        return refused(self._address, self._stderr.read().decode(errors="replace"))
 
 
-def refused(address: Address, said: str) -> MlpipesError:
+def refused(address: Address, output: str) -> MlpipesError:
     """Return the error for the output of a PostgreSQL program."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     worst = next((n for n, line in enumerate(lines) if "ERROR:" in line or "FATAL:" in line), 0)
     text = " | ".join(part.split("ERROR:")[-1].strip() for part in lines[worst : worst + 3])
     hint = ""
@@ -120,17 +120,17 @@ def loading(address: Address) -> Iterator[PsqlLoading]:
         cursor.execute("select name from pg_settings")
         known = frozenset(name for (name,) in cursor.fetchall())
     command = [str(program), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address.url]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             env=address.environment(),
             bufsize=1 << 16,
         )
         try:
-            yield PsqlLoading(address, known, child, said)
+            yield PsqlLoading(address, known, child, errors)
         finally:
             _end(child)
 

@@ -40,6 +40,6 @@ def choose(name: str, connection: Connection) -> Path:
 
 
 def _version(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"(\d+)(\.|devel|beta|rc|\s|$)", said)
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)(\.|devel|beta|rc|\s|$)", output)
     return int(found[1]) if found else 0

@@ -90,11 +90,11 @@ def _known(script: BinaryIO, known: Collection[str]) -> Iterator[bytes]:
     yield _without(held, b"\\unrestrict " + word) if word else held
 
 
-def _portable(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _portable(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield statements without a server's own options, and rows unchanged, whatever they hold."""
     held, in_rows = b"", False
-    for piece in pieces:
-        held += piece
+    for chunk in chunks:
+        held += chunk
         searching = True
         while searching:
             if in_rows:

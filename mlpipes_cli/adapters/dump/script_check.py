@@ -51,15 +51,15 @@ class ScriptCheck:
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes of the script."""
-        piece = self._script.read(size)
-        if piece:
-            self._feed(piece)
+        chunk = self._script.read(size)
+        if chunk:
+            self._feed(chunk)
         else:
             self._finish()
-        return piece
+        return chunk
 
-    def _feed(self, piece: bytes) -> None:
-        held = self._held + piece
+    def _feed(self, chunk: bytes) -> None:
+        held = self._held + chunk
         start = 0
         while True:
             if self._rows:
@@ -126,25 +126,25 @@ class ScriptCheck:
             self._escaped = False
         if found is None:
             return len(line)
-        piece = found[0]
-        if piece.startswith(b"--"):
+        token = found[0]
+        if token.startswith(b"--"):
             return len(line)
-        if piece == b"/*":
+        if token == b"/*":
             self._within, self._comments = b"*/", 1
             return found.end()
         # a string that continues after a line's end is read as it began
-        self._escaped = piece.lower() == b"e'" or (piece == b"'" and self._escaped)
-        if piece[-1:] == b"'" or piece == b'"' or piece[:1] == b"$":
+        self._escaped = token.lower() == b"e'" or (token == b"'" and self._escaped)
+        if token[-1:] == b"'" or token == b'"' or token[:1] == b"$":
             self._words = self._words or [b""]
-            self._within = piece[-1:] if piece[:1] != b"$" else piece
-        elif piece == b"\\":
+            self._within = token[-1:] if token[:1] != b"$" else token
+        elif token == b"\\":
             raise _wrong("it contains a psql command")
-        elif piece == b";":
+        elif token == b";":
             self._end(line, found.end())
-        elif piece in (b"(", b")"):
-            self._parentheses = max(0, self._parentheses + (1 if piece == b"(" else -1))
+        elif token in (b"(", b")"):
+            self._parentheses = max(0, self._parentheses + (1 if token == b"(" else -1))
         else:
-            self._word(piece.lower())
+            self._word(token.lower())
         return found.end()
 
     def _word(self, word: bytes) -> None:

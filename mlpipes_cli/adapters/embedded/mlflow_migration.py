@@ -71,8 +71,8 @@ def main() -> None:
     try:
         _upgrade_db(engine)
     except Exception as error:  # noqa: BLE001 (whatever it is, its first line is what a person needs)
-        said = str(getattr(error, "orig", error)).strip().splitlines()
-        sys.stderr.write(f"{said[0] if said else type(error).__name__}\n")
+        lines = str(getattr(error, "orig", error)).strip().splitlines()
+        sys.stderr.write(f"{lines[0] if lines else type(error).__name__}\n")
         sys.exit(1)
     finally:
         engine.dispose()

@@ -45,7 +45,7 @@ class PostgresAliasNotifications:
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
         self._url, self._seconds = url, seconds
 
-    async def listen(self, told: Callable[[str], None], ready: Callable[[], None]) -> None:
+    async def listen(self, on_change: Callable[[str], None], ready: Callable[[], None]) -> None:
         import asyncpg
 
         connection = await database.connect_async(self._url, self._seconds)
@@ -55,7 +55,7 @@ class PostgresAliasNotifications:
             if word == first:
                 heard.set()
             else:
-                told(str(word))
+                on_change(str(word))
 
         try:
             connection.add_termination_listener(lambda _: lost.set())

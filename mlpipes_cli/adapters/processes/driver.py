@@ -217,8 +217,8 @@ class ProcessDriver:
 
     def _in_use(self, service: ProcessService) -> bool:
         """Return whether a service logged that its port was in use; the port may be free again by now."""
-        said = log_files.evidence(service.program.log, service.log_start, lines=_LINES).lower()
-        return any(words in said for words in _IN_USE)
+        output = log_files.evidence(service.program.log, service.log_start, lines=_LINES).lower()
+        return any(words in output for words in _IN_USE)
 
     def _move_on(self, service: ProcessService) -> None:
         """Forget the remembered port, so that the next attempt chooses another; a fixed port is kept."""

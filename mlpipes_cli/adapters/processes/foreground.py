@@ -64,8 +64,8 @@ def _running(project: ProjectFolder) -> Iterator[tuple[RunningServer, psutil.Pro
 
 
 def _status(api: RunningServer, lead: psutil.Process) -> ServiceStatus:
-    place = urlsplit(api.url)
-    answer = HttpProbe("GET", api.question).answer(place.port or 80, place.hostname or "127.0.0.1")
+    address = urlsplit(api.url)
+    answer = HttpProbe("GET", api.question).answer(address.port or 80, address.hostname or "127.0.0.1")
     uptime = max(0.0, time.time() - api.created)
     state, health = service_status.condition(answer, uptime)
     detail = "in the foreground" if state == "running" else f"in the foreground: {api.model} ({api.alias})"
@@ -73,11 +73,11 @@ def _status(api: RunningServer, lead: psutil.Process) -> ServiceStatus:
         name=API,
         state=state,
         url=api.url if state == "running" else None,
-        port=place.port,
+        port=address.port,
         pid=api.pid,
         uptime=uptime,
         memory=process.memory(process.family(lead)),
         detail=f"{detail}; {service_status.NOT_STORING}" if answer == service_status.NOT_READY else detail,
         health=health,
-        ports=(str(place.port),) if place.port else (),
+        ports=(str(address.port),) if address.port else (),
     )

@@ -118,11 +118,11 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 
 def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
-    told = False
+    announced = False
     while True:
         make_folder(path.parent)
         try:
-            handle = file_locks.take(path, wait=told)
+            handle = file_locks.take(path, wait=announced)
         except FileNotFoundError:
             continue  # another process has just removed the folder
         except file_locks.UnsupportedError as error:
@@ -135,7 +135,7 @@ def _acquire(path: Path, waiting: Callable[[str], None]) -> int:
         if handle is not None:
             return handle
         waiting(_holder(path))
-        told = True
+        announced = True
 
 
 def _holder(path: Path) -> str:

@@ -258,12 +258,12 @@ class LocalServices:
         )
 
     def _daemon(self, spec: ServiceSpec) -> Daemon:
-        told = self.clients().environment()
+        environment = self.clients().environment()
         return Daemon(
             name=spec.name,
             root=self.project.root,
             command=spec.command,
-            settings={name: value for name, value in told.items() if name != API_URL}
+            settings={name: value for name, value in environment.items() if name != API_URL}
             | ({SETTINGS: spec.settings} if spec.settings else {}),
             folder=self.project.root,
             log=log_files.path(self.project, spec.name),

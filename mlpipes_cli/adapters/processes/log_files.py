@@ -56,8 +56,8 @@ def evidence(path: Path, start: int, lines: int = 8) -> str:
     with path.open("rb") as file:
         file.seek(min(start, size(path)))
         text = file.read().decode(errors="replace")
-    said = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    return " | ".join(said[-lines:])
+    rows = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return " | ".join(rows[-lines:])
 
 
 def read(path: Path, *, lines: int | None, follow: bool, since: float | None = None) -> Iterator[str]:

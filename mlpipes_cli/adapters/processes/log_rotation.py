@@ -51,8 +51,8 @@ def put_aside(path: Path, limit: int = LIMIT) -> bool:
         older = path.with_name(f"{path.name}.1")
         with atomic_files.replacing(older, atomic_files.PRIVATE) as old:
             shutil.copyfileobj(log, old, _CHUNK)
-            while piece := log.read(_CHUNK):  # written meanwhile
-                old.write(piece)
+            while chunk := log.read(_CHUNK):  # written meanwhile
+                old.write(chunk)
             old.flush()  # a full disk shows before the log is emptied
             os.ftruncate(log.fileno(), 0)
     return True

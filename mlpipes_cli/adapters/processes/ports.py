@@ -123,7 +123,7 @@ def choose(
     remembered: int | None,
     preference: int,
     say: Callable[[str], None],
-    who: Callable[[int], str] = holder,
+    owner_of: Callable[[int], str] = holder,
 ) -> int:
     """Choose and reserve the port for a service that is about to start.
 
@@ -144,7 +144,7 @@ def choose(
         if reservations.take(wanted):
             return wanted
         raise MlpipesError(
-            f"port {wanted} of {service} is taken by {who(wanted)}",
+            f"port {wanted} of {service} is taken by {owner_of(wanted)}",
             f"stop it, or set another port (or auto) for {service} in mlpipes.yaml",
         )
     if remembered is not None and reservations.take(remembered):
@@ -156,7 +156,10 @@ def choose(
             f"no free port for {service} at or above {start}", "stop services that you no longer need"
         )
     if remembered is not None:
-        say(f"port {remembered} of {service} is taken by {who(remembered)}; using the next free port, {port}")
+        say(
+            f"port {remembered} of {service} is taken by {owner_of(remembered)};"
+            f" using the next free port, {port}"
+        )
     return port
 
 

@@ -80,10 +80,10 @@ def resolve(project: ProjectFolder, environ: Mapping[str, str] = os.environ) -> 
         MlpipesError: ``.env`` cannot be read.
     """
     reader = _Reader(project, {**env_file.read(project.env_file), **environ})
-    places = reader.read()
+    addresses = reader.read()
     if reader.problems:
         raise ConfigError(reader.problems)
-    return places
+    return addresses
 
 
 def secrets_in_file(project: ProjectFolder) -> list[str]:
@@ -130,18 +130,18 @@ class _Reader:
             bucket=self._bucket(),
         )
 
-    def _told(self, key: str, what: str) -> None:
+    def _problem(self, key: str, what: str) -> None:
         file = self.project.shown(self.project.root / "mlpipes.yaml")
         self.problems.append(f"{file}: stack -> {key}: {what}")
 
     def _filled(self, key: str, url: str | None, *, required: bool = False) -> str:
         if url is None:
             if required:
-                self._told(key, "is missing; the remote runtime requires it")
+                self._problem(key, "is missing; the remote runtime requires it")
             return ""
 
         def missing(name: str) -> None:
-            self._told(key, f"the variable {name} is not set, neither in the environment nor in .env")
+            self._problem(key, f"the variable {name} is not set, neither in the environment nor in .env")
 
         return variables.filled(url, self.known, missing)
 
@@ -165,7 +165,9 @@ class _Reader:
         )
         parts = self._split(key, url, ("postgresql",), "postgresql://user@host:5432/database")
         if parts.scheme and not (parts.path.strip("/") and parts.username):
-            self._told(key, "the user or the database is missing; write postgresql://user@host:5432/database")
+            self._problem(
+                key, "the user or the database is missing; write postgresql://user@host:5432/database"
+            )
         if parts.password is None and password:
             host = parts.netloc.rpartition("@")[2]
             user = f"{parts.netloc.rpartition('@')[0]}:{quote(password, safe='')}"
@@ -179,7 +181,7 @@ class _Reader:
         except ValueError:
             valid = False
         if not valid:
-            self._told(key, f"is not a valid address; write it as {example}")
+            self._problem(key, f"is not a valid address; write it as {example}")
             return urlsplit("")
         return parts
 
@@ -189,8 +191,8 @@ class _Reader:
         if endpoint:
             self._split("object_store -> url", endpoint, ("http", "https"), "https://s3.example.com")
         keys = (self.known.get("AWS_ACCESS_KEY_ID"), self.known.get("AWS_SECRET_ACCESS_KEY"))
-        told = store.model_fields_set & {"url", "bucket", "region", "prefix"}
-        if not told or not keys[0] or not keys[1]:
+        configured = store.model_fields_set & {"url", "bucket", "region", "prefix"}
+        if not configured or not keys[0] or not keys[1]:
             return None
         return BucketAddress(
             endpoint, store.bucket, store.prefix, store.region or "us-east-1", (keys[0], keys[1])

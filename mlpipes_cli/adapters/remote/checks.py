@@ -10,33 +10,33 @@ from mlpipes_cli.adapters.remote.addresses import RemoteAddresses
 from mlpipes_cli.ports import Check, ServiceStatus, State
 
 
-def examine(places: RemoteAddresses) -> list[Check]:
+def examine(addresses: RemoteAddresses) -> list[Check]:
     """Return doctor's checks of the services, in a fixed order; they run concurrently."""
     questions: list[Callable[[], list[Check]]] = [
-        lambda: postgres.examine(places.database),
-        lambda: mlflow.examine(places.mlflow, places.login),
-        lambda: _bucket(places),
+        lambda: postgres.examine(addresses.database),
+        lambda: mlflow.examine(addresses.mlflow, addresses.login),
+        lambda: _bucket(addresses),
     ]
     with ThreadPoolExecutor(len(questions)) as threads:
         return [check for found in threads.map(lambda ask: ask(), questions) for check in found]
 
 
-def _bucket(places: RemoteAddresses) -> list[Check]:
-    if places.bucket is not None:
-        return bucket.examine(places.bucket)
+def _bucket(addresses: RemoteAddresses) -> list[Check]:
+    if addresses.bucket is not None:
+        return bucket.examine(addresses.bucket)
     fix = (
         "to check it, set stack -> object_store in mlpipes.yaml, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
     return [Check(bucket.NAME, "ok", f"not checked: only MLflow needs access to it ({fix})")]
 
 
-def read_status(places: RemoteAddresses) -> tuple[ServiceStatus, ...]:
+def read_status(addresses: RemoteAddresses) -> tuple[ServiceStatus, ...]:
     """Return the present status of the services."""
     rows: list[tuple[str, str, Callable[[], bool]]] = [
-        (postgres.NAME, places.shown_database, lambda: _answers(places.database)),
-        (mlflow.NAME, places.mlflow, lambda: mlflow.answers(places.mlflow, places.login)),
+        (postgres.NAME, addresses.shown_database, lambda: _answers(addresses.database)),
+        (mlflow.NAME, addresses.mlflow, lambda: mlflow.answers(addresses.mlflow, addresses.login)),
     ]
-    if (found := places.bucket) is not None:
+    if (found := addresses.bucket) is not None:
         rows.append((bucket.NAME, found.endpoint or f"s3://{found.name}", lambda: bucket.answers(found)))
     with ThreadPoolExecutor(len(rows)) as threads:
         works = list(threads.map(lambda row: row[2](), rows))
@@ -55,7 +55,7 @@ def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
     )
 
 
-def faults(checks: Sequence[Check]) -> list[str]:
+def failures(checks: Sequence[Check]) -> list[str]:
     """Return one line for each fault."""
     return [
         f"{one.name}: {one.found}" + (f"; {one.fix}" if one.fix else "")

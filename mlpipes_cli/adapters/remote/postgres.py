@@ -90,9 +90,9 @@ def _rights(cursor: Cursor) -> list[Check]:
         "select quote_ident(current_user), quote_ident(current_database()),"
         " has_database_privilege(current_database(), 'CREATE')"
     )
-    who, database, may_create = cursor.fetchone() or ("", "", False)
+    user, database, may_create = cursor.fetchone() or ("", "", False)
     missing = _missing(cursor)
-    checks = [_schemas(missing, may_create, who, database)]
+    checks = [_schemas(missing, may_create, user, database)]
     for schema in (*(name for name in SCHEMAS if name not in missing), "public"):
         cursor.execute(
             "select has_schema_privilege(%s, 'CREATE') and has_schema_privilege(%s, 'USAGE')",
@@ -100,19 +100,19 @@ def _rights(cursor: Cursor) -> list[Check]:
         )
         allowed = (cursor.fetchone() or (False,))[0]
         if not allowed:
-            what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=who)
-            checks.append(Check(f"{NAME} rights", "fault", f"{who} may not create tables in {schema}", what))
+            what = _RIGHTS.format(what=f"usage, create on schema {schema}", who=user)
+            checks.append(Check(f"{NAME} rights", "fault", f"{user} may not create tables in {schema}", what))
     return checks
 
 
-def _schemas(missing: list[str], may_create: bool, who: str, database: str) -> Check:
+def _schemas(missing: list[str], may_create: bool, user: str, database: str) -> Check:
     name = f"{NAME} schemas"
     if not missing:
         return Check(name, "ok", f"{', '.join(SCHEMAS)} exist")
     if may_create:
         return Check(name, "warning", f"{', '.join(missing)} are missing", "`mlpipes up` creates them")
-    fix = _RIGHTS.format(what=f"create on database {database}", who=who)
-    return Check(name, "fault", f"{', '.join(missing)} are missing, and {who} may not create them", fix)
+    fix = _RIGHTS.format(what=f"create on database {database}", who=user)
+    return Check(name, "fault", f"{', '.join(missing)} are missing, and {user} may not create them", fix)
 
 
 def _line(error: Exception) -> str:

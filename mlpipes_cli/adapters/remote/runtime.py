@@ -42,7 +42,7 @@ class RemoteRuntime:
     name: str = "remote"
 
     @property
-    def _places(self) -> RemoteAddresses:
+    def _addresses(self) -> RemoteAddresses:
         return addresses.resolve(self.project)
 
     @property
@@ -51,21 +51,21 @@ class RemoteRuntime:
 
     def up(self, reporter: Reporter, versions: Mapping[str, str] | None = None) -> StackStatus:
         """See the protocol; others decide about versions, so ``versions`` changes nothing."""
-        there = self._places
+        addresses = self._addresses
         with stack_lock(self.project, reporter):
             with reporter.task("checking the remote services") as task:
-                task.note(f"{there.mlflow}, {there.shown_database}")
-                found = checks.examine(there)
-            if wrong := checks.faults(found):
+                task.note(f"{addresses.mlflow}, {addresses.shown_database}")
+                found = checks.examine(addresses)
+            if wrong := checks.failures(found):
                 raise Several(wrong)
             for one in found:
                 if one.level == "warning" and "schemas" not in one.name:
                     reporter.warn(f"{one.name}: {one.found}; {one.fix}")
-            if there.bucket is None:
+            if addresses.bucket is None:
                 reporter.info("the object store is not checked: MLflow serves the artifacts")
-            made = [f"postgres: created schema {name}" for name in postgres.make_schemas(there.database)]
+            made = [f"postgres: created schema {name}" for name in postgres.make_schemas(addresses.database)]
             changes = (*made, *self._local.bring(reporter))
-        return self._status(there, changes)
+        return self._status(addresses, changes)
 
     def _status(self, there: RemoteAddresses, changes: tuple[str, ...] = ()) -> StackStatus:
         services = (*checks.read_status(there), *self._local.statuses())
@@ -113,13 +113,13 @@ class RemoteRuntime:
             raise no_such_service(service, [*_THEIRS, *known])
 
     def status(self) -> StackStatus:
-        return self._status(self._places)
+        return self._status(self._addresses)
 
     def versions(self) -> Mapping[str, str]:
-        there = self._places
+        addresses = self._addresses
         return {
-            postgres.NAME: postgres.version(there.database),
-            mlflow.NAME: mlflow.version(there.mlflow, there.login),
+            postgres.NAME: postgres.version(addresses.database),
+            mlflow.NAME: mlflow.version(addresses.mlflow, addresses.login),
         }
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
@@ -142,26 +142,28 @@ class RemoteRuntime:
         return examine(self.project, self._local)
 
     def endpoints(self) -> Endpoints:
-        there = self._places
+        addresses = self._addresses
         url = self._local.url()
         api = {"MLPIPES_API_URL": url} if url else {}
-        return Endpoints(there.mlflow, there.database, {**there.variables, **api}, there.database)
+        return Endpoints(
+            addresses.mlflow, addresses.database, {**addresses.variables, **api}, addresses.database
+        )
 
     def storage(self) -> Storage:
-        there = self._places
-        if there.tracking_database is None:
+        addresses = self._addresses
+        if addresses.tracking_database is None:
             raise MlpipesError(
                 "the database of the remote MLflow is not configured",
                 "name it in mlpipes.yaml: stack -> mlflow -> database_url",
             )
-        if there.bucket is None:
+        if addresses.bucket is None:
             raise MlpipesError(
                 "the remote bucket cannot be reached from here",
                 "name it in mlpipes.yaml (stack -> object_store) and set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY",
             )
-        databases = {"mlflow": there.tracking_database, "mlpipes": there.database}
-        return Storage(databases, bucket.store(there.bucket))
+        databases = {"mlflow": addresses.tracking_database, "mlpipes": addresses.database}
+        return Storage(databases, bucket.store(addresses.bucket))
 
     @contextlib.contextmanager
     def paused(self, reporter: Reporter, *, again: bool = True) -> Iterator[None]:

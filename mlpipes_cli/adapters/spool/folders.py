@@ -170,8 +170,8 @@ class Spool:
             if not here:
                 self._release(folder)
         first_own = next((n for n, s in enumerate(self.segments) if s.path.parent == self._own), None)
-        place = len(self.segments) if first_own is None else first_own
-        self.segments[place:place] = found
+        position = len(self.segments) if first_own is None else first_own
+        self.segments[position:position] = found
         return sum(segment.rows for segment in found)
 
     def _release(self, folder: Path) -> None:

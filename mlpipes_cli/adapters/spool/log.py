@@ -158,20 +158,20 @@ class SpoolingLog:
         self._pace.replayed(len(rows))
 
     async def _replay_forever(self) -> None:
-        pause, told = _PAUSE, ""
+        pause, logged = _PAUSE, ""
         while True:
             try:
                 await self._replay_all()
-                pause, told = _PAUSE, ""
+                pause, logged = _PAUSE, ""
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_ORPHANS):
                         await self._failed.wait()
                 self._failed.clear()
                 await self._in_files_thread(self._spool.take_over)
             except MlpipesError as error:
-                if (text := str(error)) != told:
+                if (text := str(error)) != logged:
                     logger.info("the spool is not replayed yet: %s", text)
-                told = text
+                logged = text
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except Exception:

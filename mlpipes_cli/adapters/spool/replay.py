@@ -73,8 +73,8 @@ class Replay:
                 return unpack(data, found)
             except ValueError as error:
                 reason = f"it was not written by this release: {error}"
-        piece = data[found.start : found.end]
-        path = await self._in_files_thread(self._spool.set_aside, segment, f"{found.start}.damaged", piece)
+        record = data[found.start : found.end]
+        path = await self._in_files_thread(self._spool.set_aside, segment, f"{found.start}.damaged", record)
         logger.error("a part of the spool cannot be replayed (%s); it was set aside as %s", reason, path)
         return []
 

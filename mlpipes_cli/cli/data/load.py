@@ -29,9 +29,9 @@ def load(file: File = Path("dataset.yaml")) -> None:
 
 def _shown(found: Loaded) -> RenderableType:
     table = FittedTable(
-        (Column("table"), Column("load", right=True), Column("rows", right=True), Column("added", right=True),
-         Column("updated", right=True, drop=2), Column("unchanged", right=True, drop=1),
-         Column("set aside", right=True, drop=1))
+        (Column("table", least=16), Column("load", right=True), Column("rows", right=True),
+         Column("added", right=True), Column("updated", right=True, drop=2),
+         Column("unchanged", right=True, drop=1), Column("set aside", right=True, drop=1))
     )  # fmt: skip
     counts = (found.rows, found.added, found.updated, found.unchanged, found.set_aside)
     table.add(f"raw_data.{found.dataset}", str(found.load), *(f"{count:,}" for count in counts))

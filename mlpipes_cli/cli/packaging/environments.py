@@ -40,7 +40,7 @@ def prune(
 
     console = context.current.console
     done = environments.prune(console, unused_for=unused_for, everything=everything, yes=yes)
-    console.result(done, lambda: _told(done))
+    console.result(done, lambda: _rendered(done))
 
 
 def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
@@ -58,7 +58,7 @@ def _table(rows: list[EnvironmentRow]) -> RenderableType | str:
     return table
 
 
-def _told(done: PrunedEnvironments) -> str:
+def _rendered(done: PrunedEnvironments) -> str:
     lines = [f"removed {row.hash} ({row.purpose})" for row in done.removed]
     lines += [f"{row.hash} ({row.purpose}) is in use and was kept" for row in done.in_use]
     return "\n".join([*lines, f"{len(done.removed)} removed, {done.freed / 1e6:.0f} MB"])

@@ -37,7 +37,7 @@ def prune(
 
     console = context.current.console
     done = images.prune(console, models=models, yes=yes)
-    console.result(done, lambda: _told(done))
+    console.result(done, lambda: _rendered(done))
 
 
 def _table(rows: list[OwnImage]) -> RenderableType | str:
@@ -62,7 +62,7 @@ def _name(image: OwnImage) -> str:
     return ", ".join(image.names) or image.id[7:19]
 
 
-def _told(done: PrunedImages) -> str:
+def _rendered(done: PrunedImages) -> str:
     lines = [f"removed {_name(one)}" for one in done.removed]
     lines += [f"{_name(one)} is in use and stays" for one in done.kept]
     return "\n".join([*lines, f"{len(done.removed)} removed, up to {done.size / 1e6:.0f} MB"])

@@ -110,10 +110,10 @@ def _metrics(found: PerformanceCheck) -> FittedTable:
 
 
 def _quality(columns: Sequence[ColumnCheck]) -> Iterator[str]:
-    faults = [(column.name, fault.words) for column in columns for fault in column.quality]
-    if faults:
+    findings = [(column.name, finding.words) for column in columns for finding in column.quality]
+    if findings:
         yield "data quality:"
-    for name, words in faults:
+    for name, words in findings:
         yield f"  {name}: {words}"
 
 

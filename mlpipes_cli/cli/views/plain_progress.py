@@ -57,11 +57,11 @@ class PlainTasks:
             every: Seconds; None is never.
         """
         task = PlainTask(title, detail)
-        with self._told(task, info, every) if every else contextlib.nullcontext():
+        with self._reporting(task, info, every) if every else contextlib.nullcontext():
             yield task
 
     @contextlib.contextmanager
-    def _told(self, task: PlainTask, info: Say, every: float) -> Iterator[None]:
+    def _reporting(self, task: PlainTask, info: Say, every: float) -> Iterator[None]:
         ended = threading.Event()
 
         def tell() -> None:

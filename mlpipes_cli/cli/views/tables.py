@@ -95,6 +95,7 @@ class FittedTable:
             show_header=self.heading,
             show_edge=False,
             padding=(0, 1, 0, 0),
+            pad_edge=False,  # else a line that fills the terminal is one character wider than it
         )
         for at, width in widths.items():
             column = self.columns[at]

@@ -105,8 +105,8 @@ def plan_table(plan: DryRun) -> FittedTable:
     """Return the table of a dry run."""
     table = FittedTable(
         (
-            Column("candidate"),
-            Column("trainer"),
+            Column("candidate", least=12),
+            Column("trainer", least=10),
             Column("trains", drop=1, least=16),
             Column("params", least=16),
         )
@@ -158,17 +158,17 @@ def elsewhere(board: Board) -> str:
     runs = sum(other.runs for other in board.others)
     shown = ", ".join(other.fingerprint[:12] for other in board.others[:3])
     more = ", ..." if len(board.others) > 3 else ""
-    told = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
-    return f"{told} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
+    runs_used = f"{runs} run{'' if runs == 1 else 's'} of {board.experiment} used"
+    return f"{runs_used} other holdouts and cannot be compared with these (--holdout: {shown}{more})"
 
 
 def strangers(board: Board) -> str:
     """Return a message that there are runs which are not ranked."""
     one = board.strangers == 1
-    told = (
+    message = (
         f"{board.strangers} run{'' if one else 's'} of {board.experiment} {'is' if one else 'are'} not ranked"
     )
-    return f"{told}: `mlpipes train` did not make {'it' if one else 'them'}"
+    return f"{message}: `mlpipes train` did not make {'it' if one else 'them'}"
 
 
 def _with_notes(table: FittedTable, results: Sequence[CandidateResult], metric: str) -> RenderableType:
@@ -205,12 +205,12 @@ def _results_table(
             *(Column(name, drop=3, right=True) for name in others),
             *cut,
             Column("seconds", drop=2, right=True),
-            Column("status"),
+            Column("status", least=34),
             Column("run"),
         )
     )
     for position, result in enumerate(results):
-        place = "*" if result.name == best and position == 0 else ""
+        mark = "*" if result.name == best and position == 0 else ""
         status = "cached" if result.cached else result.status.lower()
         note = (notes or {}).get(result.run_id or "")
         between = interval(result.intervals, metric)
@@ -218,7 +218,7 @@ def _results_table(
         values = [number(result.metrics.get(name)) for name in (metric, *others)]
         at = ["" if result.threshold is None else f"{result.threshold:.4g}"] if cut else []
         table.add(
-            place, result.name, values[0], between, *means, *values[1:], *at, _seconds(result.seconds),
+            mark, result.name, values[0], between, *means, *values[1:], *at, _seconds(result.seconds),
             f"{status}; {note}" if note else status, (result.run_id or "")[:8],
         )  # fmt: skip
     return table

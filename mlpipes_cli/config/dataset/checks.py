@@ -80,7 +80,7 @@ class Check(Strict):
         return one_key(self, "name")
 
 
-def one_key(model: Strict, *beside: str) -> str:
+def one_key(model: Strict, *ignored: str) -> str:
     """Return the one key that is set in a model whose keys exclude each other.
 
     Args:
@@ -90,7 +90,7 @@ def one_key(model: Strict, *beside: str) -> str:
     Raises:
         ValueError: None or several are set.
     """
-    keys = [name for name in type(model).model_fields if name not in beside]
+    keys = [name for name in type(model).model_fields if name not in ignored]
     found = [name for name in keys if getattr(model, name) is not None]
     if len(found) != 1:
         got = f"; got {' and '.join(found)}" if found else ""

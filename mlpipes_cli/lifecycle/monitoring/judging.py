@@ -156,7 +156,7 @@ def _without_truth(known: Reference, gathered: Gathered) -> tuple[Any, Any]:
     return np.asarray(kept, dtype=np.float64), np.asarray(labels, dtype=object)
 
 
-def earlier(checks: Sequence[StoredCheck], cause: str) -> list[Mapping[str, Any]]:
+def previous_windows(checks: Sequence[StoredCheck], cause: str) -> list[Mapping[str, Any]]:
     """Return what earlier checks of a series stored for the sequential test, oldest first.
 
     Args:

@@ -84,7 +84,7 @@ def monitor(
         min_effect=settings.min_effect,
         segments=settings.segments,
         patience=shares.patience,
-        history=judging.earlier(before, cause) if series else None,
+        history=judging.previous_windows(before, cause) if series else None,
     )
     with reporter.task("comparing"):
         gathered = {periods: one.gathered for periods, one in rows.items()}
@@ -130,7 +130,7 @@ def monitor(
         if report is not None:
             report.write(
                 made,
-                reports.earlier(stack.store, made),
+                reports.previous_checks(stack.store, made),
                 reports.promotions(stack.registry, version.model),
                 reports.retrainings(stack.retrainings, version.model),
             )

@@ -70,12 +70,13 @@ def read(
         except (OSError, ValueError):
             raise MlpipesError(f"{title} has no readable MLmodel", "train it again") from None
         sample = read_sample(folder)
-    if sample is None:
-        raise MlpipesError(f"{title} has no reference rows", _RETRAIN)
     if not about.columns:
         raise MlpipesError(
-            f"{title} takes arrays without column names, which cannot be compared", "monitor its source"
+            f"{title} takes arrays without column names, which cannot be compared",
+            "train it on a table with column names",
         )
+    if sample is None:
+        raise MlpipesError(f"{title} has no reference rows", _RETRAIN)
     formats = Formats.of_model(about.details)
     rows, _ = frames.typed(sample.frame, about.columns, formats)
     run = registry.run(version.run_id) if version.run_id else None

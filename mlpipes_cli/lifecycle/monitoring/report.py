@@ -44,7 +44,7 @@ class Report:
     def write(
         self,
         made: Monitored,
-        earlier: Sequence[Mapping[str, Any]] = (),
+        previous: Sequence[Mapping[str, Any]] = (),
         promotions: Sequence[Mapping[str, Any]] = (),
         retrainings: Sequence[Mapping[str, Any]] = (),
     ) -> None:
@@ -61,11 +61,11 @@ class Report:
         """
         from mlpipes_cli.monitoring.report.page import page
 
-        document = page(jsonable(made), earlier=earlier, promotions=promotions, retrainings=retrainings)
+        document = page(jsonable(made), previous=previous, promotions=promotions, retrainings=retrainings)
         output_files.write(self.output, document)
 
 
-def earlier(store: CheckStore, made: Monitored) -> list[Mapping[str, Any]]:
+def previous_checks(store: CheckStore, made: Monitored) -> list[Mapping[str, Any]]:
     """Return what earlier checks of the model printed."""
     found = store.checks(made.model, limit=_EARLIER)
     return [check.result for check in found if str(check.id) != made.id]

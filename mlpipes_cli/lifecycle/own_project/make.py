@@ -38,7 +38,7 @@ def make_own_project(
             folder is in use.
         MlpipesError: The folder cannot be written.
     """
-    directory = scaffold.place(directory)
+    directory = scaffold.target_folder(directory)
     source = located(data, base, directory)
     with infer.looked_at(source.read, base, reporter, target, Option("--data", {}, {})) as seen:
         made = _own(scaffold.project_name(directory), source, seen, target, id_, reporter)

@@ -53,7 +53,7 @@ class CollectedRows:
         """Return (n,) or (n, classes) scores; None if a row has none, or their numbers differ."""
         import numpy as np
 
-        if not self.scores or len({piece.shape[1:] for piece in self.scores}) != 1:
+        if not self.scores or len({block.shape[1:] for block in self.scores}) != 1:
             return None
         joined = np.concatenate(self.scores)
         return joined if np.isfinite(joined).all() else None

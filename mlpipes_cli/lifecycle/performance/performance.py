@@ -161,9 +161,9 @@ def _facts(
 def _schema_of(
     number: int, fact: VersionFacts | None, collector: Collector, values: Sequence[Any]
 ) -> PredictionSchema | None:
-    told = of_details(fact.details) if fact is not None else None
+    schema = of_details(fact.details) if fact is not None else None
     own = [group for (version, _), group in collector.groups.items() if version == number]
-    return told or (inferred(own, values) if own else None)
+    return schema or (inferred(own, values) if own else None)
 
 
 def _line(

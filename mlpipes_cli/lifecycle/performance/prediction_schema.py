@@ -74,8 +74,8 @@ def inferred(groups: Sequence[CollectedRows], values: Sequence[Any]) -> Predicti
     predicted = {position for group in groups for position in group.prediction}
     seen = predicted | {position for group in groups for position in group.truth}
     scores = [group.joined_scores() for group in groups]
-    scored = len({None if piece is None else piece.shape[1:] for piece in scores} | {None}) == 2
-    scored = scored and all(piece is not None for piece in scores)
+    scored = len({None if block is None else block.shape[1:] for block in scores} | {None}) == 2
+    scored = scored and all(block is not None for block in scores)
     numbers = all(isinstance(values[p], (int, float)) and not isinstance(values[p], bool) for p in seen)
     if not scored and numbers and (len(seen) > 20 or any(values[p] % 1 for p in seen)):
         return PredictionSchema("regression")
@@ -90,7 +90,7 @@ def inferred(groups: Sequence[CollectedRows], values: Sequence[Any]) -> Predicti
 
     codes = {position: classes.index(_same(classes, values[position])) for position in seen}
     labels = np.array([codes[position] for group in groups for position in group.prediction])
-    table = np.concatenate([piece for piece in scores if piece is not None])
+    table = np.concatenate([block for block in scores if block is not None])
     if len(classes) == 2 and table.ndim == 1:
         return PredictionSchema(
             "binary", tuple(classes) if _rises(labels, table) else tuple(reversed(classes))

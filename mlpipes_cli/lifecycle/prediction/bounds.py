@@ -46,8 +46,8 @@ def check_header(file: Path) -> None:
     """
     with open_plain(file) as raw:
         if len(raw.readline(MOST_HEADER + 1)) > MOST_HEADER:
-            told = f"{file}: the first line has more than {MOST_HEADER >> 20} MB, so it is not a header"
-            raise UsageError(told, "give a CSV file whose first line names the columns")
+            message = f"{file}: the first line has more than {MOST_HEADER >> 20} MB, so it is not a header"
+            raise UsageError(message, "give a CSV file whose first line names the columns")
 
 
 def check_parquet(file: Path, opened: pq.ParquetFile) -> None:
@@ -59,8 +59,8 @@ def check_parquet(file: Path, opened: pq.ParquetFile) -> None:
     groups = range(opened.metadata.num_row_groups)
     unpacked = sum(opened.metadata.row_group(at).total_byte_size for at in groups)
     if unpacked > max(UNPACKED, TIMES * file.stat().st_size):
-        told = f"{file}: unpacks to {unpacked >> 20} MB, more than {TIMES} times its size"
-        raise UsageError(told, "check where the file comes from; write it again with pyarrow or pandas")
+        message = f"{file}: unpacks to {unpacked >> 20} MB, more than {TIMES} times its size"
+        raise UsageError(message, "check where the file comes from; write it again with pyarrow or pandas")
 
 
 def check_records(file: Path, document: Any) -> None:
@@ -72,5 +72,5 @@ def check_records(file: Path, document: Any) -> None:
     if isinstance(document, list) and all(isinstance(record, dict) for record in document):
         columns = len(set().union(*document))
         if len(document) * columns > max(MOST_CELLS, file.stat().st_size):
-            told = f"{file}: {len(document)} records with {columns} different names"
-            raise UsageError(told, "give records that have the same names")
+            message = f"{file}: {len(document)} records with {columns} different names"
+            raise UsageError(message, "give records that have the same names")

@@ -209,8 +209,8 @@ def _parquet(file: Path) -> Table:
         raise _unreadable(file, error) from None
     bounds.check_parquet(file, opened)
     if repeated := twice(opened.schema_arrow.names):
-        told = f"{file}: duplicate column names: {', '.join(map(repr, repeated))}; rename them"
-        raise UsageError(told, "correct the file")
+        message = f"{file}: duplicate column names: {', '.join(map(repr, repeated))}; rename them"
+        raise UsageError(message, "correct the file")
 
     def batches(_: Table, size: int, kinds: Any, formats: Formats) -> Iterator[pd.DataFrame]:
         from mlpipes_cli.data.origins.parquet import plain

@@ -75,8 +75,8 @@ def _chosen(project: ProjectFolder, model: str | None, alias: str | None, header
     """Return the API to use: among several models, the one of mlpipes.yaml unless another is named."""
     if model is None and len(served := _served(project)) > 1:
         if project.config.serving.model not in served:
-            told = ", ".join(sorted(served))
-            raise UsageError(f"several models are served: {told}", "choose one with --model NAME")
+            names = ", ".join(sorted(served))
+            raise UsageError(f"several models are served: {names}", "choose one with --model NAME")
         model = project.config.serving.model
     found = server_registry.find(project, model, alias)
     url = found[0].url if found else _in_a_container(project, model, alias, headers)
@@ -91,8 +91,8 @@ def _served(project: ProjectFolder) -> set[str]:
     from mlpipes_cli.lifecycle.serving import api_names
 
     specs = wiring.remembered_services(project)
-    told = {api_names.target_of(spec).model for name, spec in specs.items() if api_names.is_api(name)}
-    return {model for model in told if model} | {api.model for api in server_registry.find(project)}
+    models = {api_names.target_of(spec).model for name, spec in specs.items() if api_names.is_api(name)}
+    return {model for model in models if model} | {api.model for api in server_registry.find(project)}
 
 
 def _no_api(project: ProjectFolder, model: str | None, alias: str | None) -> tuple[str, str]:
@@ -130,10 +130,10 @@ def _in_a_container(
         answer = httpx.get(f"{url}/version", headers=headers, timeout=10, trust_env=False)
         if answer.status_code == 401:
             return url  # the next request reports this
-        told = answer.json()
+        version = answer.json()
     except (MlpipesError, httpx.HTTPError, ValueError):
         return None
-    fits = model in (None, told.get("name")) and alias in (None, told.get("alias"))
+    fits = model in (None, version.get("name")) and alias in (None, version.get("alias"))
     return url if fits else None
 
 
@@ -142,11 +142,11 @@ class _Api:
 
     def __init__(self, client: httpx.Client, url: str) -> None:
         self._client, self._url = client, url
-        told = self._asked("GET", "/version", None, 0).json()
-        self.model, self.version, self.alias = told["name"], told["version"], told["alias"]
-        self.columns: Sequence[ColumnSpec] = [ColumnSpec(**column) for column in told["inputs"]]
-        self.id, self.target, self._classes = told["id"], told["target"], told["classes"]
-        self.formats = Formats.of_model(told)
+        version = self._asked("GET", "/version", None, 0).json()
+        self.model, self.version, self.alias = version["name"], version["version"], version["alias"]
+        self.columns: Sequence[ColumnSpec] = [ColumnSpec(**column) for column in version["inputs"]]
+        self.id, self.target, self._classes = version["id"], version["target"], version["classes"]
+        self.formats = Formats.of_model(version)
 
     def score(self, batch: pd.DataFrame, start: int) -> pd.DataFrame:
         from mlpipes_cli.server.predictions.jsonb import plain
@@ -166,9 +166,9 @@ class _Api:
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
-                told = f"after {start} rows" if rows else "at all"
+                when = f"after {start} rows" if rows else "at all"
                 raise MlpipesError(
-                    f"the API at {self._url} does not respond {told} ({type(error).__name__})",
+                    f"the API at {self._url} does not respond {when} ({type(error).__name__})",
                     "see `mlpipes status`; start the API with `mlpipes serve`, or add --offline",
                 ) from None
             if answer.status_code != 503 or not left:
@@ -179,9 +179,9 @@ class _Api:
         raise _refused(answer, start, rows)
 
 
-def _seconds(told: str | None) -> float:
+def _seconds(header: str | None) -> float:
     try:
-        return max(float(told or 1), 0.1)
+        return max(float(header or 1), 0.1)
     except ValueError:
         return 1.0
 
@@ -261,8 +261,8 @@ class _Offline:
             )
             outcome = served.predict(asked)
         except Unfit as error:
-            told = f"rows {start + 1} to {start + len(batch)}: {error}"
-            raise UsageError(told, "correct the file") from None
+            message = f"rows {start + 1} to {start + len(batch)}: {error}"
+            raise UsageError(message, "correct the file") from None
         except Exception as error:  # noqa: BLE001  a model may raise anything
             line = " ".join(str(error).split())[:300]
             raise UsageError(
@@ -274,8 +274,8 @@ class _Offline:
         return _result(name, ids, listed(outcome.raw), outcome.scores, classes)
 
 
-def _id_name(batch: pd.DataFrame, told: str | None, features: set[str]) -> str | None:
-    return next((n for n in (told, "id") if n and n in batch.columns and n not in features), None)
+def _id_name(batch: pd.DataFrame, name: str | None, features: set[str]) -> str | None:
+    return next((n for n in (name, "id") if n and n in batch.columns and n not in features), None)
 
 
 def _result(

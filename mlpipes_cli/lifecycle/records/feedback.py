@@ -136,15 +136,15 @@ def feedback(
     expected, details = _expected(log, name, version, reporter)
     table = _clean_names(file, readers.open_table(file), details, (id_column, value_column), reporter)
     columns = _columns(file, table.columns, id_column, value_column, details)
-    said, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
+    truths, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
     table.tell(reporter)
     store = database_wiring.make_truth_store(log.endpoints.database_url)
     counts, strangers = [0, 0, 0], []
     source = f"{file.name} ({user()})"
     try:
-        with reporter.task(f"recording {file.name}", len(said)) as task:
-            for start in range(0, len(said), _AT_ONCE):
-                part = said[start : start + _AT_ONCE]
+        with reporter.task(f"recording {file.name}", len(truths)) as task:
+            for start in range(0, len(truths), _AT_ONCE):
+                part = truths[start : start + _AT_ONCE]
                 kept = store.record(
                     part, model=name, version=version, latest=latest, source=source, seconds=_PATIENCE
                 )
@@ -162,7 +162,7 @@ def feedback(
         id_column=columns.id,
         value_column=columns.value,
         rows=rows,
-        without_value=rows - len(said),
+        without_value=rows - len(truths),
         stored=counts[0],
         corrected=counts[1],
         unchanged=counts[2],
@@ -236,7 +236,7 @@ def _read(
     from mlpipes_cli.server.predictions import jsonb
     from mlpipes_cli.server.requests.ground_truth import TruthMismatch, caller_ids
 
-    said, names, row = [], [], 0
+    truths, names, row = [], [], 0
     kinds = {columns.value: _kind(expected)}
     for identifier, value in _pairs(table.batches(_AT_ONCE, kinds, formats), columns):
         row += 1
@@ -247,9 +247,9 @@ def _read(
             text = jsonb.encode(expected.read(value) if isinstance(value, str) else expected.take(value))
             column = columns.id
             if columns.by_prediction:
-                said.append(Truth(text, str(UUID(identifier))))
+                truths.append(Truth(text, str(UUID(identifier))))
             else:
-                said.append(Truth(text, None, caller_ids(identifier)))
+                truths.append(Truth(text, None, caller_ids(identifier)))
         except TruthMismatch as misfit:
             raise UsageError(f"{file}: column {column!r}, row {row}: {misfit}", "correct the row") from None
         except (ValueError, TypeError, AttributeError):
@@ -257,7 +257,7 @@ def _read(
                 f"{file}: column {column!r}, row {row}: expected a prediction's UUID", "correct the row"
             ) from None
         names.append(str(identifier))
-    return said, names, row
+    return truths, names, row
 
 
 def _kind(expected: Expected) -> Kind:

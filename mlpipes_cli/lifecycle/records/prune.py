@@ -38,7 +38,7 @@ class PrunedPredictions:
     dry_run: bool
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The result as a message."""
         verb = "would be removed" if self.dry_run else "removed"
         whole = f", of which whole months: {', '.join(self.months)}" if self.months else ""

@@ -27,7 +27,7 @@ class Replayed:
     folder: str
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The result as a message."""
         lines = [f"{self.predictions} predictions replayed" if self.predictions else "nothing to replay"]
         if self.held:

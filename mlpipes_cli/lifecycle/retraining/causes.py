@@ -34,7 +34,7 @@ class Cause:
     check: UUID | None = None
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The phrase with the check."""
         return self.words if self.check is None else f"{self.words}, check {self.check}"
 

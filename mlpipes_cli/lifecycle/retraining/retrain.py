@@ -158,9 +158,9 @@ def _dry(work: _Work, cause: Cause) -> Retrained:
     no = "" if work.request.force else limits.why_not(work.settings, work.history(), work.store.now())
     number = len(planned.candidates)
     trained = f"{number} candidate{'s' if number > 1 else ''}"
-    said = f"would train {trained} ({cause.told}) and move {work.alias} if one is better"
+    outcome = f"would train {trained} ({cause.summary}) and move {work.alias} if one is better"
     found = work.result(
-        False, "would refuse" if no else "would retrain", f"not retrained: {no}" if no else said, cause
+        False, "would refuse" if no else "would retrain", f"not retrained: {no}" if no else outcome, cause
     )
     return replace(found, rows=rows.counts, dataset=planned.dataset)
 
@@ -197,7 +197,7 @@ def _failed(work: _Work, id: UUID, why: str) -> None:
 
 
 def _trained(work: _Work, cause: Cause, id: UUID, turn: Turn, progress: TrainingProgress) -> Retrained:
-    work.reporter.info(f"retraining model {work.model!r}: {cause.told}")
+    work.reporter.info(f"retraining model {work.model!r}: {cause.summary}")
     if work.settings.dataset is not None:
         _new_version(work, work.project.root / work.settings.dataset)
     tags = {mlflow_tags.RETRAINING: str(id), mlflow_tags.RETRAINING_CAUSE: cause.kind}
@@ -212,7 +212,7 @@ def _trained(work: _Work, cause: Cause, id: UUID, turn: Turn, progress: Training
     request = PromotionRequest(
         experiment=report.experiment,
         alias=work.alias,
-        reason=f"retraining {id}: {cause.told}",
+        reason=f"retraining {id}: {cause.summary}",
         holdout=rows.holdout,
     )
     verdict = promotions.promote(work.project, request, work.reporter)

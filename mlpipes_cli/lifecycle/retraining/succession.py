@@ -113,8 +113,8 @@ def _judged(
         return None
     live = _usable(rows[:number], schema)
     metric = project.config.promotion.metric or run.tags[mlflow_tags.METRIC]
-    earlier = served.judged(pair.before.model, pair.before.version, most=_BEFORE, until=start)
-    other = _before(_usable(earlier, schema), metric, stack, archive, pair.before)
+    previous = served.judged(pair.before.model, pair.before.version, most=_BEFORE, until=start)
+    other = _before(_usable(previous, schema), metric, stack, archive, pair.before)
     if live is None or other is None:
         return None
     from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics

@@ -1,4 +1,4 @@
-"""Runs MLflow's own scoring server on the promoted model."""
+"""Runs MLflow's own scoring server on the promoted model; values are read by our converter."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from mlpipes_cli import package_files
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.serving import csv_words, parent_watch
+from mlpipes_cli.lifecycle.serving import parent_watch
 from mlpipes_cli.lifecycle.trust import project_vault
 from mlpipes_cli.signing import keys
 
 if TYPE_CHECKING:
     from mlpipes_cli.lifecycle.serving.plan import ServingPlan
-    from mlpipes_cli.ports import Reporter
 
 _GRACE = 15.0
 
 
-def serve(plan: ServingPlan, port: int, reporter: Reporter, python: Path | None = None) -> int:
+def serve(plan: ServingPlan, port: int, python: Path | None = None) -> int:
     """Serve until SIGINT or SIGTERM, and end every process that MLflow started.
 
     Args:
         plan: The model and the address.
         port: The port.
-        reporter: Is warned of texts that MLflow's server reads as missing values.
         python: The interpreter of the environment that trained the model; None for this one.
 
     Raises:
@@ -41,14 +40,9 @@ def serve(plan: ServingPlan, port: int, reporter: Reporter, python: Path | None 
     place = plan.project.state / "serving"
     with tempfile.TemporaryDirectory(prefix="mlflow-", dir=place, ignore_cleanup_errors=True) as scratch:
         model = _fetched(plan, Path(scratch))
-        for column, texts in csv_words.read_as_missing(Path(model)).items():
-            reporter.warn(
-                f"column {column!r} has the value {texts[0]!r}, which MLflow's server reads as missing in"
-                " text/csv; send such rows as JSON, or serve without --engine mlflow"
-            )
-        command = [str(python or sys.executable), "-m", "mlflow", "models", "serve", "-m", model]
-        command += ["--env-manager", "local", "--host", plan.host, "--port", str(port)]
-        command += ["--workers", str(plan.workers)]
+        entry = package_files.package() / "child_process" / "entry.py"
+        command = [str(python or sys.executable), str(entry), "mlpipes_cli.server.scoring_server.start"]
+        command += [model, plan.host, str(port), str(plan.workers)]
         return _run(
             command, _environment(plan, python) | {"TMPDIR": scratch}
         )  # MLflow leaves its downloads there

@@ -54,7 +54,7 @@ def run(plan: ServingPlan, reporter: Reporter) -> int:
         with _announced(plan, port, reporter):
             if plan.engine == "api":
                 return api.serve(plan, port)
-            return mlflow_engine.serve(plan, port, reporter, python)
+            return mlflow_engine.serve(plan, port, python)
 
 
 def detach(plan: ServingPlan, reporter: Reporter) -> Served:

@@ -16,14 +16,14 @@ Lookup = Callable[[str], RunRecord | None]
 _NEEDED = (mlflow_tags.HOLDOUT_PREDICTIONS, mlflow_tags.CLASSES)
 
 
-def stored(registry: Registry, told: Callable[[str], None]) -> Callable[[RunRecord], bool]:
-    """Return a check of whether a run's files are still stored; ``told`` receives those that are not."""
+def stored(registry: Registry, report: Callable[[str], None]) -> Callable[[RunRecord], bool]:
+    """Return a check of whether a run's files are still stored; ``report`` receives those that are not."""
 
     def look(run: RunRecord) -> bool:
         there = set(_NEEDED) <= set(registry.artifacts(run.run_id))
         if there and registry.has_files(run.tags[mlflow_tags.MODEL_URI]):
             return True
-        told(f"{run.name}: the run {run.run_id[:8]} is not reused, since some of its files no longer exist")
+        report(f"{run.name}: the run {run.run_id[:8]} is not reused, since some of its files no longer exist")
         return False
 
     return look

@@ -58,8 +58,8 @@ def check_metrics(config: ExperimentConfig, source: YamlSource, task: Task) -> s
         if run.search is not None and run.search.metric is not None:
             wanted.append((("runs", position, "search", "metric"), run.search.metric))
     problems = [
-        source.problem(place, f"{name!r} does not apply to a {task} target{_instead(name, task)}")
-        for place, name in wanted
+        source.problem(location, f"{name!r} does not apply to a {task} target{_instead(name, task)}")
+        for location, name in wanted
         if metric_catalog.find(task, name) is None
     ]
     if problems:
@@ -73,10 +73,12 @@ def check_thresholds(config: ExperimentConfig, source: YamlSource, task: Task) -
     Raises:
         ConfigError: There is a threshold, and the target is of another kind.
     """
-    places: list[tuple[Location, Threshold | None]] = [(("threshold",), config.threshold)]
-    places += [(("runs", position, "threshold"), run.threshold) for position, run in enumerate(config.runs)]
+    locations: list[tuple[Location, Threshold | None]] = [(("threshold",), config.threshold)]
+    locations += [
+        (("runs", position, "threshold"), run.threshold) for position, run in enumerate(config.runs)
+    ]
     text = f"a threshold needs a binary target, and this one is {_KINDS[task]}; remove `threshold`"
-    problems = [source.problem(place, text) for place, found in places if found not in (None, NONE)]
+    problems = [source.problem(location, text) for location, found in locations if found not in (None, NONE)]
     if problems and task != "binary":
         raise ConfigError(problems)
 
@@ -96,14 +98,14 @@ def check_weights(
         if only and run.name not in only:
             continue
         found = trainer_registry.definition(run.trainer)
-        told = None
+        problem = None
         if not found.weights:
-            told = f"{run.name}: the trainer {run.trainer} does not support weights; {NO_WEIGHTS}"
+            problem = f"{run.name}: the trainer {run.trainer} does not support weights; {NO_WEIGHTS}"
         elif found.weights_check and run.environment is None:
-            told = trainer_registry.load(found.weights_check)(run, finder)
-            told = told and f"{run.name}: {told}"
-        if told:
-            problems.append(source.problem(("runs", position, "trainer"), told))
+            problem = trainer_registry.load(found.weights_check)(run, finder)
+            problem = problem and f"{run.name}: {problem}"
+        if problem:
+            problems.append(source.problem(("runs", position, "trainer"), problem))
     if problems:
         raise ConfigError(problems)
 

@@ -65,7 +65,7 @@ class ImportChecks:
                 why = f": {result['error']}" if result else " (its process crashed)"
                 raise MlpipesError(f"{source.name}: the runs {', '.join(names)} cannot be imported{why}")
             problems += [
-                source.problem(("runs", run, *place), text) for run, place, text in result["problems"]
+                source.problem(("runs", run, *location), text) for run, location, text in result["problems"]
             ]
         if problems:
             raise ConfigError(problems)

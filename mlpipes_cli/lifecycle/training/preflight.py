@@ -42,8 +42,8 @@ def check(
     for position, run in runs:
         here = ("runs", position)
         machine = [*_memory(run), *_gpu(run)] if local else []
-        for place, text in [*machine, *_python(run, environments)]:
-            problems.append(experiment.source.problem((*here, *place), text))
+        for location, text in [*machine, *_python(run, environments)]:
+            problems.append(experiment.source.problem((*here, *location), text))
     if lack := _disk([run for _, run in runs], environments):
         problems.append(f"{experiment.source.name}: {lack}")
     if problems:
@@ -61,14 +61,14 @@ Found = list[tuple[tuple[str, ...], str]]
 def _memory(run: Run) -> Found:
     """Check a run's memory limit against the machine's total; free memory changes from minute to minute."""
     found: Found = []
-    for place, text in run.memory_limits():
+    for location, text in run.memory_limits():
         try:
             asked = size(text)
         except ValueError:  # the trainer reports what is wrong with it
             continue
         if asked > _total():
             there = f"{_total() / _GIB:.1f} GiB"
-            found.append((place, f"{text} is more memory than this machine has ({there}); request less"))
+            found.append((location, f"{text} is more memory than this machine has ({there}); request less"))
     return found
 
 

@@ -50,28 +50,28 @@ class PreparedVersions:
 
     def key(self, version: DatasetVersion, data: Data) -> str:
         """Return the key of a version, prepared with an experiment's settings by this release."""
-        told = {
+        content = {
             "mlpipes": installed("mlpipes"),
             "dataset": [version.dataset, version.version, version.fingerprint, version.rows],
             "columns": [[column.name, column.type] for column in version.columns],
             "data": data.model_dump(mode="json"),
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def find(self, key: str) -> KnownVersion | None:
         """Return what is kept under a key, if it is whole."""
         from mlpipes_cli.data.prepared_cache import open_store
 
         try:
-            told = json.loads(self._note(key).read_text(encoding="utf-8"))
-            prepared = open_store(self.data / told["fingerprint"])
-            return KnownVersion(prepared, told["reading"], tuple(told["notes"]), tuple(told["warnings"]))
+            note = json.loads(self._note(key).read_text(encoding="utf-8"))
+            prepared = open_store(self.data / note["fingerprint"])
+            return KnownVersion(prepared, note["reading"], tuple(note["notes"]), tuple(note["warnings"]))
         except (OSError, ValueError, LookupError, TypeError, MlpipesError):
             return None
 
     def keep(self, key: str, known: KnownVersion) -> None:
         """Note under a key where prepared data is kept; a full disk only costs the note."""
-        told = {
+        content = {
             "fingerprint": known.prepared.fingerprint,
             "reading": dict(known.reading),
             "notes": known.notes,
@@ -80,9 +80,9 @@ class PreparedVersions:
         with contextlib.suppress(OSError):
             note = self._note(key)
             note.parent.mkdir(parents=True, exist_ok=True)
-            beside = note.with_suffix(".new")
-            beside.write_text(json.dumps(told), encoding="utf-8")
-            beside.replace(note)
+            temporary = note.with_suffix(".new")
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+            temporary.replace(note)
 
     def _note(self, key: str) -> Path:
         return self.data / _FOLDER / f"{key}.json"

@@ -78,12 +78,12 @@ def find(experiment: Experiment, environments: Environments, log: Path) -> RayCl
         raise ConfigError([experiment.source.problem(("executor",), text)])
     _knock(address)
     python = _python_with(executor.version or _VERSION, _OURS, address, environments, log)
-    told = _ask(python, address, log)
-    if "error" in told:
+    reply = _ask(python, address, log)
+    if "error" in reply:
         hint = f"its log is {log}; if the versions differ, set `version:` next to `ray:`"
-        raise MlpipesError(f"the Ray cluster at {address} cannot be used: {told['error']}", hint)
-    _agrees(executor, told, experiment)
-    version, minor = str(told["ray"]), ".".join(str(told["python"]).split(".")[:2])
+        raise MlpipesError(f"the Ray cluster at {address} cannot be used: {reply['error']}", hint)
+    _agrees(executor, reply, experiment)
+    version, minor = str(reply["ray"]), ".".join(str(reply["python"]).split(".")[:2])
     python = _python_with(version, minor, address, environments, log)
     return RayCluster(address, python, experiment.folders)
 
@@ -126,9 +126,9 @@ def _ask(python: Path, address: str, log: Path) -> dict[str, Any]:
         return {"error": f"Ray's client exited with code {done.returncode}"}
 
 
-def _agrees(executor: RayExecutor, told: Mapping[str, Any], experiment: Experiment) -> None:
-    if executor.version and executor.version != told["ray"]:
-        text = f"{executor.version} is not the cluster's version, {told['ray']}; remove the setting"
+def _agrees(executor: RayExecutor, reply: Mapping[str, Any], experiment: Experiment) -> None:
+    if executor.version and executor.version != reply["ray"]:
+        text = f"{executor.version} is not the cluster's version, {reply['ray']}; remove the setting"
         raise ConfigError([experiment.source.problem(("executor", "version"), text)])
 
 

@@ -20,7 +20,7 @@ from mlpipes_cli.lifecycle.training.recording.report import CandidateResult, ran
 from mlpipes_cli.lifecycle.training.recording.run_logger import RunLogger, Unscorable
 from mlpipes_cli.lifecycle.training.recording.run_recorder import RunRecorder
 from mlpipes_cli.lifecycle.training.spec import Candidate
-from mlpipes_cli.lifecycle.training.termination import held, reason_of, terminable, who_stopped
+from mlpipes_cli.lifecycle.training.termination import held, reason_of, stop_reason, terminable
 from mlpipes_cli.lifecycle.training.workspace import Workspace
 from mlpipes_cli.ports import CandidateState, Tracking, TrainingProgress
 from mlpipes_cli.ports.environments import BuiltEnvironment
@@ -93,7 +93,7 @@ class Session:
         self._recording: _Recording | None = None
 
     def run(
-        self, candidates: Sequence[Candidate], earlier: Mapping[str, Sequence[CandidateResult]]
+        self, candidates: Sequence[Candidate], previous: Mapping[str, Sequence[CandidateResult]]
     ) -> dict[str, list[CandidateResult]]:
         """Train the candidates and return the results of each; cached and earlier results are included.
 
@@ -102,7 +102,7 @@ class Session:
             MlpipesError: The tracking server does not come back.
         """
         metric = self._plan.metric
-        self._fixed = {name: _earlier(name, results, metric) for name, results in earlier.items()}
+        self._fixed = {name: _previous(name, results, metric) for name, results in previous.items()}
         with terminable():
             try:
                 self._submit(candidates)
@@ -117,7 +117,7 @@ class Session:
                 self._pool.close()
                 self._settle_soon()
                 self._begin_late(ran)
-                self._kill_all(who_stopped(stop))
+                self._kill_all(stop_reason(stop))
                 raise Interrupted(f"stopped; {self._so_far()}", self._resume_hint()) from None
             except MlpipesError as error:  # the server does not come back: nothing can be recorded
                 self._pool.close()
@@ -312,6 +312,6 @@ def _unwritten(error: OSError) -> str:
     return f"its files cannot be written: {error.strerror or error}"
 
 
-def _earlier(name: str, results: Sequence[CandidateResult], metric: str) -> CandidateState:
+def _previous(name: str, results: Sequence[CandidateResult], metric: str) -> CandidateState:
     best = ranked(results, metric)[0]
     return CandidateState(name, "cached", seconds=best.seconds, value=best.metrics.get(metric))

@@ -19,7 +19,7 @@ class Terminated(KeyboardInterrupt):
         self.number = number
 
 
-def who_stopped(error: KeyboardInterrupt) -> str:
+def stop_reason(error: KeyboardInterrupt) -> str:
     """Return why the runs in progress have ended, for their records."""
     number = error.number if isinstance(error, Terminated) else signal.SIGINT
     if number == signal.SIGINT:

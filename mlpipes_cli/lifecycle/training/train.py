@@ -149,9 +149,9 @@ def _train(
     commit = git.commit(project.root)
     with training_context.placed(
         pool, cluster if todo else None, request.parallel, len(todo), project
-    ) as place:
+    ) as store:
         running = Session(
-            made, data, session, commit, workspace, place, tracking, progress, environments, cluster
+            made, data, session, commit, workspace, store, tracking, progress, environments, cluster
         )
         results = running.run(todo, taken) | taken
     return TrainingReport(

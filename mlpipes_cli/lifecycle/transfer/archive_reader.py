@@ -55,7 +55,7 @@ def check(path: Path, databases: Databases, advance: Callable[[int], None] = lam
                 raise _damaged(path, f"{name} occurs twice or after its end")
             if len(seen) > MOST_FILES:
                 raise _damaged(path, f"it has more than {MOST_FILES} files")
-            source = Hashing(cast(BinaryIO, _Told(content, advance)))
+            source = Hashing(cast(BinaryIO, _CountedContent(content, advance)))
             if name in _SMALL:
                 limit = _CHECKSUM if name == CHECKSUM else longest(seen)
                 kept[name] = source.read(limit + 1)
@@ -102,16 +102,16 @@ def _compare(path: Path, manifest: Manifest, seen: dict[str, Member]) -> None:
         raise _damaged(path, f"{extra[0]} is not in its manifest")
 
 
-class _Told:
+class _CountedContent:
     """File content that reports how much of it was read."""
 
     def __init__(self, content: BinaryIO, advance: Callable[[int], None]) -> None:
         self._content, self._advance = content, advance
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._content.read(size)
-        self._advance(len(piece))
-        return piece
+        chunk = self._content.read(size)
+        self._advance(len(chunk))
+        return chunk
 
 
 @contextlib.contextmanager
@@ -141,7 +141,7 @@ def _opened(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file", "give a file made by `mlpipes backup`")
     with contextlib.ExitStack() as stack:
-        with _told(path):
+        with _reported(path):
             file: BinaryIO = stack.enter_context(path.open("rb"))
             compressed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
@@ -153,7 +153,7 @@ def _opened(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
 
 def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, BinaryIO]]:
     while True:
-        with _told(path):
+        with _reported(path):
             entry = tar.next()
         if entry is None:
             break
@@ -162,7 +162,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, BinaryIO]]
             raise _damaged(path, f"{entry.name!r} does not belong in a backup")
         yield entry.name, cast(BinaryIO, _Content(cast(BinaryIO, content), path))
         tar.members.clear()  # type: ignore[attr-defined]  # or it would remember each of them
-    with _told(path):
+    with _reported(path):
         left = cast(BinaryIO, tar.fileobj)
         while rest := left.read(_CHUNK):  # to the end, where a compressed file has its own checksum
             if rest.strip(b"\0"):
@@ -190,12 +190,12 @@ class _Content:
         self._content, self._path = content, path
 
     def read(self, size: int = -1) -> bytes:
-        with _told(self._path):
+        with _reported(self._path):
             return self._content.read(size)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _reported(path: Path) -> Iterator[None]:
     """Report every error of the file in one line."""
     try:
         yield

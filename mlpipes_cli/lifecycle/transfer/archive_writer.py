@@ -29,10 +29,10 @@ class Hashing:
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
-        piece = self._content.read(size)
-        self._hash.update(piece)
-        self.size += len(piece)
-        return piece
+        chunk = self._content.read(size)
+        self._hash.update(chunk)
+        self.size += len(chunk)
+        return chunk
 
     @property
     def sha256(self) -> str:
@@ -54,13 +54,13 @@ class ArchiveWriter:
             MlpipesError: Its size differs from ``size``, or no reader would accept it.
         """
         if len(self.members) > MOST_FILES or not fits(name):
-            said = (
+            problem = (
                 f"a backup holds at most {MOST_FILES} files"
                 if fits(name)
                 else f"{name!r} is not a valid file name in a backup"
             )
             raise MlpipesError(
-                f"the backup cannot be written: {said}",
+                f"the backup cannot be written: {problem}",
                 "delete runs and models that you no longer need in MLflow",
             )
         source = Hashing(content)

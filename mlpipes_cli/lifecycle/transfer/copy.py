@@ -108,9 +108,9 @@ def _missing(locations: Collection[str], artifacts: Collection[Artifact]) -> tup
         parts = one.key.split("/")
         folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
     return tuple(
-        place
-        for place in locations
-        if not place.startswith(_PROXIED) or place.removeprefix(_PROXIED).strip("/") not in folders
+        location
+        for location in locations
+        if not location.startswith(_PROXIED) or location.removeprefix(_PROXIED).strip("/") not in folders
     )
 
 

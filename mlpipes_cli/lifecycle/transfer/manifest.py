@@ -148,9 +148,9 @@ def from_json(text: bytes, path: Path) -> Manifest:
             )
         row = vars(TypeAdapter(_Written).validate_json(text)).copy()
     except ValidationError as error:
-        place = " -> ".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
-        said = f" ({place})" if place else ""
-        raise MlpipesError(f"{path}: its manifest cannot be read{said}", "use another backup file") from None
+        location = " -> ".join(map(str, error.errors(include_input=False, include_url=False)[0]["loc"]))
+        where = f" ({location})" if location else ""
+        raise MlpipesError(f"{path}: its manifest cannot be read{where}", "use another backup file") from None
     del row["format"]
     return Manifest(**row)
 

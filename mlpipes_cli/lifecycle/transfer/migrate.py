@@ -23,7 +23,7 @@ from mlpipes_cli.lifecycle.transfer.recovery import core_only
 from mlpipes_cli.lifecycle.transfer.replace import replace
 from mlpipes_cli.lifecycle.transfer.restore import ask, want_fitting
 from mlpipes_cli.lifecycle.transfer.transfer_context import (
-    backup_place,
+    backup_path,
     bring_up,
     journal,
     one_at_a_time,
@@ -157,7 +157,7 @@ def _copy_and_stop(move: _Move, reporter: Reporter) -> tuple[Path, Manifest]:
     """
     project, source = move.project, move.source
     databases = wiring.make_databases()
-    path = backup_place(project, f"migrate-{source.name}-to-{move.target.name}")
+    path = backup_path(project, f"migrate-{source.name}-to-{move.target.name}")
     with running(project, source, reporter) as storage:
         require_nothing_unfinished(project, source, storage)
         with source.paused(reporter):

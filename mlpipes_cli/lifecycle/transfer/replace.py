@@ -38,10 +38,10 @@ def replace(
         MlpipesError: It failed; the message says what the databases hold now, by their own answers.
     """
     finish(storage.artifacts, journal)
-    earlier = journal.state()
+    previous = journal.state()
     before = Before({name: databases.identity(storage.databases[name]) for name in DATABASES})
     journal.open(path)
-    work = _Replacement(storage.artifacts, manifest, journal, earlier)
+    work = _Replacement(storage.artifacts, manifest, journal, previous)
     with reporter.task("restoring") as task:
         try:
             with contextlib.ExitStack() as stack:
@@ -95,11 +95,11 @@ def _explained(error: MlpipesError, now: Now, work: _Replacement, path: Path) ->
         return MlpipesError(f"the restore was interrupted at its end: {error.reason}; {now.words()}", again)
     problem = work.undo()
     if problem is not None:
-        said = f"{now.words()}, but overwritten artifacts could not be recovered ({problem.reason})"
-        return MlpipesError(f"{error.reason}; {said}", "the next backup or restore retries it")
-    said = now.words() if now.unknown else "both databases and all artifacts are unchanged"
+        message = f"{now.words()}, but overwritten artifacts could not be recovered ({problem.reason})"
+        return MlpipesError(f"{error.reason}; {message}", "the next backup or restore retries it")
+    message = now.words() if now.unknown else "both databases and all artifacts are unchanged"
     return MlpipesError(
-        f"{error.reason}; {said}", error.hint or "see `mlpipes doctor`, or use another backup"
+        f"{error.reason}; {message}", error.hint or "see `mlpipes doctor`, or use another backup"
     )
 
 
@@ -157,7 +157,7 @@ class _Replacement:
     store: ArtifactStore
     manifest: Manifest
     journal: RestoreJournal
-    earlier: tuple[Stage, str] | None
+    previous: tuple[Stage, str] | None
     there: dict[str, int] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
 
@@ -208,9 +208,9 @@ class _Replacement:
             self.journal.put_back(self.store)
             self.store.remove(self.added)
             self.journal.close()
-            if self.earlier:  # it is as unfinished as the earlier one
-                self.journal.open(Path(self.earlier[1]))
-                self.journal.mark(self.earlier[0])
+            if self.previous:  # it is as unfinished as the earlier one
+                self.journal.open(Path(self.previous[1]))
+                self.journal.mark(self.previous[0])
         except MlpipesError as error:
             return error
         return None
@@ -221,8 +221,8 @@ class _Replacement:
         try:
             self.store.remove(key for key in self.there if key not in wanted)
         except MlpipesError as error:
-            said = f"{path} was restored, but earlier artifacts could not be removed: {error.reason}"
-            raise MlpipesError(said, f"run `mlpipes restore {path}` again") from None
+            message = f"{path} was restored, but earlier artifacts could not be removed: {error.reason}"
+            raise MlpipesError(message, f"run `mlpipes restore {path}` again") from None
 
 
 def _lies(path: Path, what: str) -> MlpipesError:
@@ -233,6 +233,6 @@ def checksum(store: ArtifactStore, key: str) -> str:
     """Return the SHA-256 of an artifact, in hexadecimal digits."""
     found = hashlib.sha256()
     with store.read(key) as content:
-        while piece := content.read(_CHUNK):
-            found.update(piece)
+        while chunk := content.read(_CHUNK):
+            found.update(chunk)
     return found.hexdigest()

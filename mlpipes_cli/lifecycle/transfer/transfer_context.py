@@ -113,7 +113,7 @@ def agreed(reporter: Reporter, question: str, *, yes: bool, flag: str, why: str)
         raise MlpipesError("nothing was changed")
 
 
-def backup_place(project: ProjectFolder, purpose: str) -> Path:
+def backup_path(project: ProjectFolder, purpose: str) -> Path:
     """Return a new path for an automatic backup.
 
     Raises:

@@ -18,7 +18,7 @@ from mlpipes_cli.lifecycle.transfer.copy import copy
 from mlpipes_cli.lifecycle.transfer.manifest import DATABASES, Manifest, content, words
 from mlpipes_cli.lifecycle.transfer.release import Release
 from mlpipes_cli.lifecycle.transfer.transfer_context import (
-    backup_place,
+    backup_path,
     bring_up,
     one_at_a_time,
     require_nothing_unfinished,
@@ -162,7 +162,7 @@ def _copy_and_stop(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
         MlpipesError: Something cannot be read or written; the stack runs again then.
     """
     require_nothing_unfinished(project, runtime, runtime.storage())
-    path = backup_place(project, "upgrade")
+    path = backup_path(project, "upgrade")
     with runtime.paused(reporter):
         storage, databases = runtime.storage(), wiring.make_databases()
         copy(storage, databases, path, reporter, project=project, runtime=runtime.name)
@@ -180,13 +180,13 @@ def _back_on_failure(
         yield
     except BaseException as error:
         reporter.warn("the upgrade failed; going back to the earlier release")
-        upgrade_rollback.go_back(project, runtime, old, path, manifest, reporter, _said(error))
+        upgrade_rollback.go_back(project, runtime, old, path, manifest, reporter, _reason(error))
         if isinstance(error, MlpipesError):
             raise _explained(error, path) from None
         raise
 
 
-def _said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, MlpipesError):
         return error.reason
     return "it was stopped" if isinstance(error, KeyboardInterrupt) else type(error).__name__

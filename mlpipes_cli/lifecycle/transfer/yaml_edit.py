@@ -27,12 +27,12 @@ def edited(text: str, keys: Sequence[str], value: str, name: str) -> str:
     for key in keys:
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         node = next((child for found, child in pairs if found.value == key), None)
-    place = " -> ".join(keys)
+    location = " -> ".join(keys)
     if not isinstance(node, yaml.ScalarNode) or node.start_mark.index == node.end_mark.index:
-        raise UsageError(f"{name}: {place} is not set", f"add it with the value {value}")
+        raise UsageError(f"{name}: {location} is not set", f"add it with the value {value}")
     changed = text[: node.start_mark.index] + value + text[node.end_mark.index :]
     if yaml.safe_load(changed) == yaml.safe_load(text):  # the value of an anchor, or similar
-        raise UsageError(f"{name}: mlpipes cannot change {place}", f"set it to {value}")
+        raise UsageError(f"{name}: mlpipes cannot change {location}", f"set it to {value}")
     return changed
 
 

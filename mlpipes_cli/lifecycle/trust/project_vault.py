@@ -67,8 +67,8 @@ def copied(vault: Vault, name: str, version: int) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="mlpipes-model-") as place:
-        folder = Path(place) / "model"
+    with tempfile.TemporaryDirectory(prefix="mlpipes-model-") as temporary:
+        folder = Path(temporary) / "model"
         folder.mkdir()
         yield folder
 

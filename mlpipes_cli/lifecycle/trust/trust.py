@@ -115,12 +115,12 @@ class _Trusting:
                 size = sum(file.size for file in found)
                 row = TrustResult(name, number, "", version.run_id, len(found), size, files.digest(found))
                 try:
-                    said = self.vault.check(name, number, folder)
+                    statement = self.vault.check(name, number, folder)
                 except Untrusted as error:
                     return self._sign(row, found, error)
         except MlpipesError as error:
             return _as(row, "failed", error.reason)
-        return _as(row, "trusted before" if said.who else "signed")
+        return _as(row, "trusted before" if statement.actor else "signed")
 
     def _sign(self, row: TrustResult, found: Sequence[files.ModelFile], doubt: Untrusted) -> TrustResult:
         if self.dry_run:
@@ -128,7 +128,7 @@ class _Trusting:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         by = actor.user()
         text = statements.trust(
-            found, self.vault.key, row.model, row.version, who=by, when=when, why=self.why
+            found, self.vault.key, row.model, row.version, actor=by, when=when, why=self.why
         )
         self.registry.set_version_tag(row.model, row.version, statements.TAG, text)
         return _as(row, "trusted", doubt.reason)

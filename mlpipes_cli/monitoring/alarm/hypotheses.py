@@ -90,7 +90,7 @@ def _figures(part: Part, units: Units) -> NDArray[np.float32]:
     unit_of[units.rows] = np.arange(units.number)[:, None]
     used = unit_of[part.rows] >= 0
     width = part.words.size
-    flat = unit_of[part.rows[used]] * width + part.places[used]
+    flat = unit_of[part.rows[used]] * width + part.word_indices[used]
     return np.bincount(flat, minlength=units.number * width).reshape(units.number, width).astype(np.float32)
 
 

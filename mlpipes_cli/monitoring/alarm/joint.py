@@ -133,7 +133,7 @@ def _features(column: Column) -> list[NDArray[np.float64]]:
     return [(part.cells.codes == cell).astype(np.float64) for cell in often[:most]]
 
 
-def told_apart(
+def separability(
     pairs: Pairs, reference: int, rng: np.random.Generator, most: int = _SAMPLED
 ) -> tuple[float, list[str]]:
     """Return how well products of features tell a row's side, and the columns that tell most.

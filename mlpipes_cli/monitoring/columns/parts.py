@@ -63,14 +63,14 @@ class WordPart:
 
     words: NDArray[np.object_]
     rows: NDArray[np.int64]
-    places: NDArray[np.int64]
+    word_indices: NDArray[np.int64]
     number: int
     name: str = "words"
 
     def held(self) -> NDArray[np.bool_]:
         """Return which rows hold which words, of shape (rows, words)."""
         flags = np.zeros((self.number, self.words.size), dtype=np.bool_)
-        flags[self.rows, self.places] = True
+        flags[self.rows, self.word_indices] = True
         return flags
 
 

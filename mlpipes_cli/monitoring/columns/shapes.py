@@ -49,8 +49,8 @@ def _numbers(before: NDArray[np.float64], now: NDArray[np.float64]) -> dict[str,
     scale = _BINS / (high - low)
     shares = []
     for side in sides:
-        places = ((np.clip(side, low, high) - low) * scale).clip(0, _BINS - 1).astype(np.int64)
-        shares.append(np.bincount(places, minlength=_BINS) / side.size)
+        bins = ((np.clip(side, low, high) - low) * scale).clip(0, _BINS - 1).astype(np.int64)
+        shares.append(np.bincount(bins, minlength=_BINS) / side.size)
     return {
         "edges": [float(edge) for edge in edges],
         "reference": [round(float(share), 5) for share in shares[0]],

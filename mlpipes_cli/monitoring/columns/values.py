@@ -97,6 +97,6 @@ def together(reference: pd.Series, current: pd.Series) -> tuple[NDArray[np.objec
     first, codes = as_texts(reference)
     second, more = as_texts(current)
     merged, levels = pd.factorize(np.concatenate([first, second]))
-    places = np.append(np.asarray(merged, dtype=np.int64), -1)
+    index_of = np.append(np.asarray(merged, dtype=np.int64), -1)
     later = np.where(more < 0, -1, more + first.size)
-    return np.asarray(levels, dtype=object), np.concatenate([places[codes], places[later]])
+    return np.asarray(levels, dtype=object), np.concatenate([index_of[codes], index_of[later]])

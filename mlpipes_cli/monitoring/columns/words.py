@@ -32,14 +32,14 @@ def word_part(texts: Sequence[str | None], sample: NDArray[np.int64]) -> WordPar
     words = frequent[:MOST_WORDS]
     if not words:
         return None
-    place = {word: index for index, word in enumerate(words)}
-    rows, places = [], []
+    index_of = {word: index for index, word in enumerate(words)}
+    rows, indices = [], []
     for row, text in enumerate(texts):
         for word in _words(text):
-            if (index := place.get(word)) is not None:
+            if (index := index_of.get(word)) is not None:
                 rows.append(row)
-                places.append(index)
-    return WordPart(np.array(words, dtype=object), np.array(rows), np.array(places), len(texts))
+                indices.append(index)
+    return WordPart(np.array(words, dtype=object), np.array(rows), np.array(indices), len(texts))
 
 
 def _words(text: str | None) -> set[str]:

@@ -108,18 +108,18 @@ def verdict(
         why = check.note if check is not None and rows else "no ground truth yet"
         guess = "" if estimate is None else f"; {_span(estimate.value, estimate.interval)} by estimate"
         return f"{metric}: {decays or why}{guess}"
-    told = f"{metric} {_span(check.live, check.interval)} of {rows:,} truths"
+    summary = f"{metric} {_span(check.live, check.interval)} of {rows:,} truths"
     if check.holdout is None or check.p is None or check.lost is None:
-        return f"{told}; {decays or check.note}"
+        return f"{summary}; {decays or check.note}"
     against = f"{check.holdout:.3g} on the holdout"
     chance = f"p {check.p:.2g}"
     if check.worse:
-        return f"{told} is worse than {against}: {check.lost:.0%} of the skill is lost, {chance}"
+        return f"{summary} is worse than {against}: {check.lost:.0%} of the skill is lost, {chance}"
     if decays:
-        return f"{told} against {against}: {decays}"
+        return f"{summary} against {against}: {decays}"
     if check.p <= alpha:
-        return f"{told} is slightly worse than {against}: {check.lost:.1%} of the skill is lost, {chance}"
-    return f"{told} is not significantly worse than {against}, {chance}"
+        return f"{summary} is slightly worse than {against}: {check.lost:.1%} of the skill is lost, {chance}"
+    return f"{summary} is not significantly worse than {against}, {chance}"
 
 
 def _span(value: float, interval: tuple[float, float] | None) -> str:

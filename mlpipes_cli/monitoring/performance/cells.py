@@ -205,8 +205,8 @@ def _similar(values: FloatArray, strata: IntArray, cells: int) -> IntArray:
             continue
         order = rows[np.argsort(values[rows], kind="stable")]
         mass = np.cumsum(values[order]) / max(float(values[order].sum()), 1e-300)
-        place = (np.arange(1, len(rows) + 1) / len(rows) + mass) / 2.0
-        keys[order] = np.minimum((place * cells).astype(np.int64), cells - 1)
+        position = (np.arange(1, len(rows) + 1) / len(rows) + mass) / 2.0
+        keys[order] = np.minimum((position * cells).astype(np.int64), cells - 1)
     return keys
 
 

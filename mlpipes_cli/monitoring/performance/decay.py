@@ -73,10 +73,10 @@ def decay(windows: Sequence[Window], *, patience: float, min_effect: float) -> d
         "since": None, "lost": None, "alarm": False, "alarming": 0,
     }  # fmt: skip
     alarming = 0
-    for place, (evidence, begin, lost) in enumerate(history(windows, patience)):
+    for age, (evidence, begin, lost) in enumerate(history(windows, patience)):
         level = level_of_alarm * (LASTS if alarming else 1.0)
         alarming = alarming + 1 if evidence >= level and lost >= min_effect else 0
-        found |= {"evidence": evidence, "since": begin - place - 1, "lost": lost}
+        found |= {"evidence": evidence, "since": begin - age - 1, "lost": lost}
     return found | {"alarm": alarming > 0, "alarming": alarming}
 
 

@@ -134,8 +134,8 @@ def _grouped(scores: FloatArray, labels: IntArray | None, random: np.random.Gene
         edges = np.unique(np.quantile(scores, np.arange(1, _CELLS) / _CELLS, method="lower"))
         cell = np.searchsorted(edges, scores)
     keys = cell * 2 + (0 if labels is None else labels)
-    found, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    means = np.bincount(place, weights=scores) / counts
+    found, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    means = np.bincount(group, weights=scores) / counts
     return _Rows(means, None if labels is None else found % 2, counts)
 
 

@@ -77,7 +77,7 @@ def _tested(cells: Cells, random: np.random.Generator) -> dict[str, Shift]:
 
 def _drawn(cells: Cells, random: np.random.Generator, draws: int) -> dict[str, FloatArray]:
     """Return (draws,) how much worse live is in permuted rows, by metric."""
-    pieces: list[dict[str, FloatArray]] = []
+    blocks: list[dict[str, FloatArray]] = []
     both = cells.live + cells.holdout
     at_once = max(1, _AT_ONCE // len(both))
     for start in range(0, draws, at_once):
@@ -86,8 +86,8 @@ def _drawn(cells: Cells, random: np.random.Generator, draws: int) -> dict[str, F
             members = np.flatnonzero(cells.strata == code)
             counts[:, members] = _chosen(both[members], int(cells.live[members].sum()), len(counts), random)
         sides = [cells.values(cells.weights(part)) for part in (both - counts, counts)]
-        pieces.append({name: _sign(name) * (sides[0][name] - sides[1][name]) for name in cells.names})
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in cells.names}
+        blocks.append({name: _sign(name) * (sides[0][name] - sides[1][name]) for name in cells.names})
+    return {name: np.concatenate([block[name] for block in blocks]) for name in cells.names}
 
 
 def _chosen(both: IntArray, live: int, draws: int, random: np.random.Generator) -> IntArray:

@@ -39,10 +39,12 @@ def check_segments(
         if check.live is not None and other is None:
             check = replace(check, note="not compared: the holdout has no rows of this segment")
         found.append(SegmentCheck(column, value, own.rows, check))
-    adjusted = holm({place: one.check.p for place, one in enumerate(found) if one.check.p is not None})
+    adjusted = holm(
+        {index: segment.check.p for index, segment in enumerate(found) if segment.check.p is not None}
+    )
     return [
-        one if place not in adjusted else _adjusted(one, adjusted[place], rules)
-        for place, one in enumerate(found)
+        segment if index not in adjusted else _adjusted(segment, adjusted[index], rules)
+        for index, segment in enumerate(found)
     ]
 
 

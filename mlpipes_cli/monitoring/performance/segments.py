@@ -63,16 +63,16 @@ def holm(p: Mapping[int, float]) -> dict[int, float]:
     """Adjust p-values for their number (Holm 1979)."""
     found: dict[int, float] = {}
     largest = 0.0
-    for place, key in enumerate(sorted(p, key=lambda k: p[k])):
-        largest = max(largest, min(1.0, p[key] * (len(p) - place)))
+    for rank, key in enumerate(sorted(p, key=lambda k: p[k])):
+        largest = max(largest, min(1.0, p[key] * (len(p) - rank)))
         found[key] = largest
     return found
 
 
 def _ranges(edges: npt.NDArray[np.float64]) -> list[str]:
-    told = [f"{edge:.6g}" for edge in edges]
-    between = [f"> {low} to {high}" for low, high in itertools.pairwise(told)]
-    return [f"<= {told[0]}", *between, f"> {told[-1]}"]
+    texts = [f"{edge:.6g}" for edge in edges]
+    between = [f"> {low} to {high}" for low, high in itertools.pairwise(texts)]
+    return [f"<= {texts[0]}", *between, f"> {texts[-1]}"]
 
 
 def _coded(column: pd.Series, edges: npt.NDArray[np.float64], labels: list[str]) -> npt.NDArray[Any]:

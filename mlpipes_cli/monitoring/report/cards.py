@@ -13,23 +13,23 @@ from mlpipes_cli.monitoring.report import charts
 _SHOWN_LEVELS = 12
 
 
-def card(one: Mapping[str, Any], position: str) -> str:
+def card(column: Mapping[str, Any], position: str) -> str:
     """Return the card of a column.
 
     Args:
         one: A ``ColumnCheck`` in JSON's types.
         position: Its name in the page, by which other parts point to it.
     """
-    state, said = state_of(one)
-    effects = one.get("effects") or []
-    words = f'<p class="words">{plain(effects[0]["words"], 300)}</p>' if effects and one["effect"] else ""
-    faults = "".join(f"<li>{plain(fault['words'], 300)}</li>" for fault in one.get("quality") or [])
-    note = f'<p class="note">{plain(one["note"], 300)}</p>' if one.get("note") else ""
+    state, label = state_of(column)
+    effects = column.get("effects") or []
+    words = f'<p class="words">{plain(effects[0]["words"], 300)}</p>' if effects and column["effect"] else ""
+    findings = "".join(f"<li>{plain(finding['words'], 300)}</li>" for finding in column.get("quality") or [])
+    note = f'<p class="note">{plain(column["note"], 300)}</p>' if column.get("note") else ""
     return (
-        f'<article class="card {state}" id="{position}"><h3><bdi>{plain(one["name"], 200)}</bdi>'
-        f' <span class="type">{plain(one["kind"])}</span><span class="role {state}">{said}</span></h3>'
-        f"{words}{note}{f'<ul class=hints>{faults}</ul>' if faults else ''}"
-        f"{_pictures(one.get('shape') or {}, one)}{_figures(one)}{_effects(effects)}</article>\n"
+        f'<article class="card {state}" id="{position}"><h3><bdi>{plain(column["name"], 200)}</bdi>'
+        f' <span class="type">{plain(column["kind"])}</span><span class="role {state}">{label}</span></h3>'
+        f"{words}{note}{f'<ul class=hints>{findings}</ul>' if findings else ''}"
+        f"{_pictures(column.get('shape') or {}, column)}{_figures(column)}{_effects(effects)}</article>\n"
     )
 
 

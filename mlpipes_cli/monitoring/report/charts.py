@@ -111,10 +111,10 @@ def over_time(
         level: A figure to compare with, as a dashed line.
         marks: Times with a label each, escaped, as upright lines; those off the scale are left out.
     """
-    inside = [(at, said) for at, said in marks if scale.start <= at <= scale.end]
+    inside = [(at, title) for at, title in marks if scale.start <= at <= scale.end]
     parts = [
-        f'<path class="mark" d="M{scale.across(at):.1f} 0v{_HIGH}"><title>{said}</title></path>'
-        for at, said in inside
+        f'<path class="mark" d="M{scale.across(at):.1f} 0v{_HIGH}"><title>{title}</title></path>'
+        for at, title in inside
     ]
     if level is not None and math.isfinite(level):
         parts.append(f'<path class="level" d="M0 {scale.down(level):.1f}h{_WIDE}"/>')

@@ -44,10 +44,10 @@ def section(
     marks.sort()
     span = f"<span>{_day(ordered[0]['checked_at'])}</span><span>{_day(ordered[-1]['checked_at'])}</span>"
     parts = [_largest(ordered, marks, span), _scores(ordered, marks, span), _metric(ordered, marks, span)]
-    told = "".join(f"<li>{said}</li>" for at, said in marks if at >= _seconds(ordered[0]["checked_at"]))
+    items = "".join(f"<li>{text}</li>" for at, text in marks if at >= _seconds(ordered[0]["checked_at"]))
     listed = (
-        f'<details><summary>promotions and retrainings</summary><ul class="attention">{told}</ul></details>'
-        if told
+        f'<details><summary>promotions and retrainings</summary><ul class="attention">{items}</ul></details>'
+        if items
         else ""
     )
     return f'<h2 id="history">Over time</h2>\n{"".join(parts)}{listed}'
@@ -84,13 +84,15 @@ def _scores(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: s
     points, level = [], None
     for check in checks:
         for one in (check.get("predictions") or {}).values():
-            place = next((e for e in one.get("effects") or [] if e["change"] == "location"), None)
-            if one["kind"] != "score" or place is None or place["current"] is None:
+            location = next((e for e in one.get("effects") or [] if e["change"] == "location"), None)
+            if one["kind"] != "score" or location is None or location["current"] is None:
                 continue
-            level = place["reference"]
-            label = f"{_day(check['checked_at'])}: {place['current']:.4g}"
+            level = location["reference"]
+            label = f"{_day(check['checked_at'])}: {location['current']:.4g}"
             points.append(
-                Point(_seconds(check["checked_at"]), place["current"], alarm=bool(one["alarm"]), label=label)
+                Point(
+                    _seconds(check["checked_at"]), location["current"], alarm=bool(one["alarm"]), label=label
+                )
             )
             break
     return _chart("The scores' location; dashed: the reference's", points, marks, span, level=level)

@@ -24,7 +24,7 @@ _OPEN = 40  # cards of columns without a change that stand open; the page stays 
 def page(
     result: Mapping[str, Any],
     *,
-    earlier: Sequence[Mapping[str, Any]] = (),
+    previous: Sequence[Mapping[str, Any]] = (),
     promotions: Sequence[Mapping[str, Any]] | None = None,
     retrainings: Sequence[Mapping[str, Any]] = (),
 ) -> str:
@@ -44,7 +44,7 @@ def page(
         f'<p class="verdict {_state(result)}">{plain(result["verdict"], 600)}</p></header>\n<main>\n'
         f"{_facts(result)}{_windows(result)}{_notes(result)}{_quality(result)}{_columns(result)}{_joint(result)}"
         f"{_predictions(result)}{performance.section(result.get('performance'))}"
-        f"{history.section([result, *earlier], promotions, retrainings)}</main>"
+        f"{history.section([result, *previous], promotions, retrainings)}</main>"
     )
     return document(title, COMMAND, body, style)
 
@@ -104,15 +104,16 @@ def _windows(result: Mapping[str, Any]) -> str:
 
 
 def _notes(result: Mapping[str, Any]) -> str:
-    said = "".join(f"<li>{marked(note)}</li>" for note in result.get("notes") or [])
-    return f'<ul class="attention">{said}</ul>\n' if said else ""
+    items = "".join(f"<li>{marked(note)}</li>" for note in result.get("notes") or [])
+    return f'<ul class="attention">{items}</ul>\n' if items else ""
 
 
 def _quality(result: Mapping[str, Any]) -> str:
     lines = [
-        f'<li><a href="#c{position}"><bdi>{plain(one["name"])}</bdi></a>: {plain(fault["words"], 300)}</li>'
-        for position, one in enumerate(result["columns"][:_SHOWN])
-        for fault in one.get("quality") or []
+        f'<li><a href="#c{position}"><bdi>{plain(column["name"])}</bdi></a>:'
+        f" {plain(finding['words'], 300)}</li>"
+        for position, column in enumerate(result["columns"][:_SHOWN])
+        for finding in column.get("quality") or []
     ]
     listed = f'<ul class="attention">{"".join(lines)}</ul>' if lines else '<p class="note">No faults.</p>'
     return f'<h2 id="quality">Data quality</h2>\n{listed}\n'
@@ -139,14 +140,14 @@ def _joint(result: Mapping[str, Any]) -> str:
     if not joint:
         return ""
     if joint["p"] is None:
-        said = plain(joint["note"], 300)
+        text = plain(joint["note"], 300)
     else:
         what = "changed" if joint["alarm"] else "no change found"
         names = ", ".join(f"<bdi>{plain(name)}</bdi>" for name in joint["columns"])
-        said = f"{what}, p {p_value(joint['p'])}, effect {joint['effect']:.3f}" + (
+        text = f"{what}, p {p_value(joint['p'])}, effect {joint['effect']:.3f}" + (
             f": {names}" if names else ""
         )
-    return f'<h2>How columns go together</h2>\n<p class="note">{said}</p>\n'
+    return f'<h2>How columns go together</h2>\n<p class="note">{text}</p>\n'
 
 
 def _predictions(result: Mapping[str, Any]) -> str:

@@ -60,10 +60,10 @@ class LabelTest:
             tails: Such as 0.025 and 0.975.
         """
         curves = {name: self._curve(name) for name in wider}
-        places = np.concatenate([start + way * _STEPS for start, way in curves.values()], axis=1)
+        log_odds_of_curves = np.concatenate([start + way * _STEPS for start, way in curves.values()], axis=1)
         drawn = [
             _quantiles(size, log_odds, even) / size
-            for size, log_odds, even in zip(self._sizes, places, self._even, strict=True)
+            for size, log_odds, even in zip(self._sizes, log_odds_of_curves, self._even, strict=True)
         ]
         parts = np.split(np.stack(drawn), len(curves), axis=1)
         return {
@@ -160,7 +160,7 @@ def _quantiles(rows: int, log_odds: FloatArray, even: FloatArray) -> IntArray:
     below /= below[:, -1:]
     order = np.argsort(even)
     group = np.arange(len(log_odds))[:, None]
-    place = np.searchsorted((below + group).ravel(), (even[order] + group).ravel())
+    insertion = np.searchsorted((below + group).ravel(), (even[order] + group).ravel())
     found = np.empty((len(log_odds), len(even)), dtype=np.int64)
-    found[:, order] = place.reshape(found.shape) - group * number.shape[1]
+    found[:, order] = insertion.reshape(found.shape) - group * number.shape[1]
     return np.asarray(np.minimum(found + first[:, None].astype(np.int64), rows))

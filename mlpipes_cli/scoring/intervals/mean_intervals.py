@@ -73,14 +73,16 @@ class Studentised:
         sums = [
             (weights if alone else np.take(weights, rows, axis=1)) @ table for rows, table in self._strata
         ]
-        pieces = [total.reshape(len(weights), -1, 5) for total in sums]
-        above, below = np.sum([piece[..., :2] for piece in pieces], axis=0).transpose(2, 0, 1)
+        sums_by_stratum = [total.reshape(len(weights), -1, 5) for total in sums]
+        above, below = np.sum([stratum_sums[..., :2] for stratum_sums in sums_by_stratum], axis=0).transpose(
+            2, 0, 1
+        )
         variance = np.zeros(above.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            for (rows, _), piece in zip(self._strata, pieces, strict=True):
-                mean = piece[..., 0] / above - piece[..., 1] / below
-                squares = piece[..., 2] / above**2 + piece[..., 4] / below**2
-                squares -= 2.0 * piece[..., 3] / (above * below)
+            for (rows, _), stratum_sums in zip(self._strata, sums_by_stratum, strict=True):
+                mean = stratum_sums[..., 0] / above - stratum_sums[..., 1] / below
+                squares = stratum_sums[..., 2] / above**2 + stratum_sums[..., 4] / below**2
+                squares -= 2.0 * stratum_sums[..., 3] / (above * below)
                 variance += np.maximum(squares - mean**2 / len(rows), 0.0) * len(rows) / max(len(rows) - 1, 1)
             return np.log(above / below), np.sqrt(variance)
 

@@ -199,8 +199,8 @@ def _placed(
             first = max(int(np.searchsorted(grid, found.min(), side="right")) - 1, 0)
             last = max(min(int(np.searchsorted(grid, found.max())), len(grid) - 1), first + 1)
             parts = -(-_FINE // (last - first))
-            places = np.linspace(first, last, parts * (last - first) + 1)
-            grid = np.interp(places, np.arange(len(grid)), grid)
+            positions = np.linspace(first, last, parts * (last - first) + 1)
+            grid = np.interp(positions, np.arange(len(grid)), grid)
     return np.asarray(found)
 
 

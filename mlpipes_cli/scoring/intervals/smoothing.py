@@ -91,11 +91,11 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
     widths = [_width(share, ranks, n) for share, n in zip(classes, rows, strict=True)]
     tied = both > max(widths) / 2.0
     normal = np.clip(ndtri(np.clip(ranks, 1e-9, 1.0 - 1e-9)), -_LAST, _LAST)
-    places = (normal + _END) / (2.0 * _END)
-    order = np.argsort(np.concatenate(((np.arange(_CELLS) + 0.5) / _CELLS, places[tied])), kind="stable")
+    positions = (normal + _END) / (2.0 * _END)
+    order = np.argsort(np.concatenate(((np.arange(_CELLS) + 0.5) / _CELLS, positions[tied])), kind="stable")
     found = []
     for share, n in zip(classes, rows, strict=True):
-        blurred = _blurred(share[~tied], places[~tied], _width(share, places, n))
+        blurred = _blurred(share[~tied], positions[~tied], _width(share, positions, n))
         found.append(np.concatenate((blurred, share[tied]))[order])
     pooled = (found[0] + found[1]) / 2.0
     found = [(n * share + _UNSEEN * pooled) / (n + _UNSEEN) for share, n in zip(found, rows, strict=True)]
@@ -103,18 +103,18 @@ def smoothed(positive: npt.NDArray[np.bool_], score: FloatArray, rows: tuple[flo
     return Population(found[0], found[1], cells, rows[1] / (rows[0] + rows[1]))
 
 
-def _width(share: FloatArray, place: FloatArray, rows: float) -> float:
-    mean = float(share @ place)
-    variance = max(float(share @ place**2) - mean**2, 1e-6)
+def _width(share: FloatArray, positions: FloatArray, rows: float) -> float:
+    mean = float(share @ positions)
+    variance = max(float(share @ positions**2) - mean**2, 1e-6)
     return float(_SILVERMAN * np.sqrt(variance) * rows**-0.2)
 
 
-def _blurred(share: FloatArray, place: FloatArray, width: float) -> FloatArray:
+def _blurred(share: FloatArray, positions: FloatArray, width: float) -> FloatArray:
     """Smooth a histogram with a normal kernel that is reflected at both ends.
 
     Each row is split linearly between two cells.
     """
-    at = place * _CELLS - 0.5
+    at = positions * _CELLS - 0.5
     first = np.floor(at).astype(np.int64)
     right = at - first
     cells = np.bincount(np.clip(first, 0, _CELLS - 1), weights=share * (1.0 - right), minlength=_CELLS)

@@ -43,7 +43,7 @@ def compile_model(native: Any, columns: Sequence[CompiledColumn], details: Detai
     """
     try:
         if type(native) is Pipeline:
-            return _behind_preprocessing(native, columns, details)
+            return _after_preprocessing(native, columns, details)
         return _bare(native, columns, details)
     except NotCompilable as reason:
         logger.info("the model is not compiled: %s", str(reason))  # a record must not hold the frames
@@ -52,7 +52,7 @@ def compile_model(native: Any, columns: Sequence[CompiledColumn], details: Detai
     return None
 
 
-def _behind_preprocessing(native: Pipeline, columns: Sequence[CompiledColumn], details: Details) -> Compiled:
+def _after_preprocessing(native: Pipeline, columns: Sequence[CompiledColumn], details: Details) -> Compiled:
     if len(native.steps) != 2:
         raise NotCompilable("the pipeline has steps that mlpipes did not make")
     step, estimator = native.steps[0][1], native.steps[1][1]

@@ -51,7 +51,7 @@ def histograms(estimator: Any, details: Details, raw: bool) -> Answer:
     start: Floats = np.asarray(estimator._baseline_prediction, dtype=np.float64)
     many = _as_scikit_learn_does(estimator, start)
     tables = _thresholds(estimator)
-    place = _placing(tables)
+    to_bins = _binner(tables)
     members = np.array(
         [[_Member(_tree(predictor.nodes, tables)) for predictor in stage] for stage in estimator._predictors],
         dtype=object,
@@ -61,7 +61,7 @@ def histograms(estimator: Any, details: Details, raw: bool) -> Answer:
         if len(X) > _TOGETHER or (raw and np.isnan(X).any()):
             return many(np.asarray(X, dtype=np.float64))
         decision: Floats = np.repeat(start, len(X), axis=0)
-        predict_stages(members, place(X), 1.0, decision)
+        predict_stages(members, to_bins(X), 1.0, decision)
         return decision
 
     if type(estimator) is HistGradientBoostingRegressor:
@@ -99,7 +99,7 @@ def _thresholds(estimator: Any) -> list[Floats]:
     return tables
 
 
-def _placing(tables: list[Floats]) -> Callable[[Matrix], Singles]:
+def _binner(tables: list[Floats]) -> Callable[[Matrix], Singles]:
     """Return a function from values to their positions among the thresholds, one search for all features.
 
     Complex numbers are sorted by their real part first: that is the feature here.
@@ -108,14 +108,14 @@ def _placing(tables: list[Floats]) -> Callable[[Matrix], Singles]:
     starts = np.cumsum([0, *(len(table) for table in tables[:-1])])
     features = np.arange(len(tables), dtype=np.float64)
 
-    def place(X: Matrix) -> Singles:
+    def to_bins(X: Matrix) -> Singles:
         values = np.empty(X.shape, dtype=np.complex128)
         values.real = features
         values.imag = X
         found: Singles = (everything.searchsorted(values) - starts).astype(np.float32)
         return found
 
-    return place
+    return to_bins
 
 
 def _tree(nodes: Any, tables: list[Floats]) -> Any:

@@ -45,7 +45,7 @@ def numbers(columns: Sequence[CompiledColumn], names: Sequence[str]) -> Callable
     """
     at = positions(columns)
     chosen = [at[name] for name in names]
-    single = [place for place, name in enumerate(names) if columns[at[name]].type == "float"]
+    single = [index for index, name in enumerate(names) if columns[at[name]].type == "float"]
     whole = chosen == list(range(len(columns)))
     take = itemgetter(*chosen) if len(chosen) > 1 else lambda row: (row[chosen[0]],)
     pack = struct.Struct(f"{len(chosen)}d").pack

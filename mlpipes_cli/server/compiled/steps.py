@@ -36,8 +36,8 @@ def compile_step(step: Any, columns: Sequence[CompiledColumn]) -> Step:
     """
     if not is_ours(step):
         raise NotCompilable("the preprocessing is not the installed one")
-    places = inputs.positions(columns)
-    if lacking := set(step.needed_) - set(places):
+    positions = inputs.positions(columns)
+    if lacking := set(step.needed_) - set(positions):
         raise NotCompilable(f"columns are not in the signature: {sorted(lacking)}")
     makers = {"Numbers": _numbers, "Dates": _dates, "OneHot": _one_hot, "Targets": _targets}
     ours = {name: getattr(blocks, name) for name in makers}
@@ -125,7 +125,7 @@ def _unscaled(centre: Floats) -> Callable[[Floats, Floats], None]:
 
 def _mixed(names: Sequence[str], columns: Sequence[CompiledColumn]) -> Callable[[Rows], Floats]:
     """Return a function that reads numbers, some of them from text, as the step reads them."""
-    places = inputs.positions(columns)
+    positions = inputs.positions(columns)
     types = {column.name: column.type for column in columns}
     plain = {name: inputs.numbers(columns, [name]) for name in names if types[name] != inputs.TEXT}
 
@@ -135,27 +135,27 @@ def _mixed(names: Sequence[str], columns: Sequence[CompiledColumn]) -> Callable[
             if name in plain:
                 values[:, at] = plain[name](rows)[:, 0]
             else:
-                place = places[name]
-                values[:, at] = blocks.read_numbers(pd.Series([row[place] for row in rows], dtype=object))
+                position = positions[name]
+                values[:, at] = blocks.read_numbers(pd.Series([row[position] for row in rows], dtype=object))
         return values
 
     return read
 
 
 def _dates(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
-    places = _text_places(block, columns)
+    positions = _text_positions(block, columns)
 
     def fill(rows: Rows, found: Floats) -> None:
-        texts = {name: pd.Series([row[at] for row in rows], dtype=object) for name, at in places.items()}
+        texts = {name: pd.Series([row[at] for row in rows], dtype=object) for name, at in positions.items()}
         found[:, to] = block.transform(pd.DataFrame(texts))
 
     return fill
 
 
 def _one_hot(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
-    places = _text_places(block, columns)
+    positions = _text_positions(block, columns)
     tables = [
-        (places[name], {label: to.start + at for label, at in table.items()})
+        (positions[name], {label: to.start + at for label, at in table.items()})
         for name, table in zip(block.columns, block.places, strict=True)
     ]
 
@@ -168,29 +168,29 @@ def _one_hot(block: Any, columns: Sequence[CompiledColumn], to: slice, width: in
 
 
 def _targets(block: Any, columns: Sequence[CompiledColumn], to: slice, width: int) -> Fill:
-    places = _text_places(block, columns)
+    positions = _text_positions(block, columns)
     wide = len(block.prior)
     tables = []
     for number, (name, table) in enumerate(zip(block.columns, block.tables, strict=True)):
         codes = {label: code for code, label in enumerate(table)}
         means = np.vstack([*(np.reshape(mean, (1, wide)) for mean in table.values()), block.prior])
         start = to.start + number * wide
-        tables.append((places[name], codes, means, slice(start, start + wide)))
+        tables.append((positions[name], codes, means, slice(start, start + wide)))
 
     def fill(rows: Rows, found: Floats) -> None:
-        for at, codes, means, place in tables:
+        for at, codes, means, span in tables:
             unknown = len(codes)
-            found[:, place] = means[[_find(codes, row[at], unknown) for row in rows]]
+            found[:, span] = means[[_find(codes, row[at], unknown) for row in rows]]
 
     return fill
 
 
-def _text_places(block: Any, columns: Sequence[CompiledColumn]) -> dict[str, int]:
-    places = inputs.positions(columns)
+def _text_positions(block: Any, columns: Sequence[CompiledColumn]) -> dict[str, int]:
+    positions = inputs.positions(columns)
     for name in block.columns:
-        if columns[places[name]].type != inputs.TEXT:
+        if columns[positions[name]].type != inputs.TEXT:
             raise NotCompilable(f"column {name!r} is read as text, but is not text")
-    return {name: places[name] for name in block.columns}
+    return {name: positions[name] for name in block.columns}
 
 
 def _find(table: dict[str, int], text: str | None, unknown: int) -> int:

@@ -18,18 +18,18 @@ def has_one(estimator: Any) -> bool:
     return guards.same_method(type(estimator), Thresholded, "predict")
 
 
-def cut(answer: Answer, behind: Any, details: Details) -> Answer:
+def cut(answer: Answer, model: Any, details: Details) -> Answer:
     """Return the answers of the wrapped estimator, with labels by the threshold of its scores.
 
     Raises:
         NotCompilable: The scores are not those of the class that the threshold applies to.
     """
-    own = behind.classes_.tolist()
-    reader = ScoreReader.of(behind.estimator, details)
-    if reader is None or reader.positive is None or own[reader.positive] != behind.labels[1]:
+    own = model.classes_.tolist()
+    reader = ScoreReader.of(model.estimator, details)
+    if reader is None or reader.positive is None or own[reader.positive] != model.labels[1]:
         raise NotCompilable("the scores differ from those of the threshold")
     positive, negative = own[reader.positive], own[1 - reader.positive]
-    threshold = float(behind.threshold)
+    threshold = float(model.threshold)
 
     def labelled(X: Matrix) -> CompiledScores:
         scores = answer(X).scores

@@ -85,8 +85,8 @@ class PredictionRoutes:
                     length = value.decode("latin-1")
             body = await read_body(receive, length, service.settings.max_bytes)
             answer, wrapped = await service.ask(body, kind, service.model, began, lane, read)
-        except ApiError as fault:
-            return fault
+        except ApiError as error:
+            return error
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             return bug()
@@ -118,7 +118,7 @@ class AsgiApp:
         asked = RequestContext.read(given)
         token = context.current.set(asked)
         status = 0
-        told = asked.response_headers()
+        headers = asked.response_headers()
         bodiless = method == "HEAD"
         if bodiless:  # answered as GET, without the body (RFC 9110, section 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -127,7 +127,7 @@ class AsgiApp:
             if message["type"] == "http.response.start":
                 nonlocal status
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *told]
+                message["headers"] = [*message.get("headers", ()), *headers]
             elif bodiless:
                 message = {**message, "body": b""}
             await send(message)
@@ -138,7 +138,7 @@ class AsgiApp:
         if not preflight and (refusal is None or refusal.status == 415):  # first the key, then the type
             refusal = self._guard.refusal(path, given) or refusal
         if hot is not None or refusal is not None:
-            told += self._cors.headers(given)  # else FastAPI's middleware adds them
+            headers += self._cors.headers(given)  # else FastAPI's middleware adds them
         try:
             if refusal is not None:
                 await _refuse(reply, refusal, path)
@@ -171,14 +171,14 @@ async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes,
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(send: Send, fault: ApiError, path: str = "") -> int:
-    body = fault.body_for(path).encode()
-    kind = b"text/plain" if fault.plain else b"application/json"
+async def _refuse(send: Send, error: ApiError, path: str = "") -> int:
+    body = error.body_for(path).encode()
+    kind = b"text/plain" if error.plain else b"application/json"
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-    headers += [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-    return fault.status
+    return error.status
 
 
 def _read_invocations(*given: Any) -> Any:

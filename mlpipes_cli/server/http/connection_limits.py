@@ -173,8 +173,8 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
             return
         self._seen += len(data)
         if self._seen > self.limits.head_bytes:
-            told = f"the headers exceed the limit of {self.limits.head_bytes} bytes"
-            self._refuse(ApiError(431, "REQUEST_LIMIT_EXCEEDED", told))
+            message = f"the headers exceed the limit of {self.limits.head_bytes} bytes"
+            self._refuse(ApiError(431, "REQUEST_LIMIT_EXCEEDED", message))
 
     def _read(self, data: bytes) -> None:
         """Pass data to the parser; a head that offers another protocol is parsed again without the offer."""
@@ -283,8 +283,8 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
 
     def _expect_early_end(self) -> None:
         """Have an answer that begins before a long body has arrived say ``connection: close``."""
-        told = dict(self.scope["headers"]).get(b"content-length", b"")
-        if not told.isdigit() or int(told) > _DISCARDED:
+        length = dict(self.scope["headers"]).get(b"content-length", b"")
+        if not length.isdigit() or int(length) > _DISCARDED:
             self._early, self._keeps_alive = _EarlyEnd(self.transport, self.cycle), self.cycle.keep_alive
             self.cycle.transport, self.cycle.keep_alive = self._early, False
 
@@ -296,14 +296,14 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         else:
             self.transport.close()
 
-    def _refuse(self, fault: ApiError) -> None:
+    def _refuse(self, error: ApiError) -> None:
         """Send an error, unless the application has started its answer, and close."""
         if self.transport.is_closing():
             return
         cycle, head = self.cycle, self._turn in (_IDLE, _HEAD)
         spoken = self._answering if head else cycle is not None and cycle.response_started
         if not spoken:
-            self.transport.write(_written(fault, getattr(self, "url", b"")))
+            self.transport.write(_written(error, getattr(self, "url", b"")))
         self.transport.close()
         if self._answering:
             cycle.disconnected = True
@@ -314,9 +314,9 @@ class LimitedProtocol(HttpToolsProtocol):  # type: ignore[misc]
         return self.cycle is not None and not self.cycle.response_complete
 
 
-def _written(fault: ApiError, url: bytes) -> bytes:
-    body = fault.body_for(url.decode("latin-1"))
-    headers = {**fault.headers, "content-type": "application/json", "content-length": str(len(body))}
+def _written(error: ApiError, url: bytes) -> bytes:
+    body = error.body_for(url.decode("latin-1"))
+    headers = {**error.headers, "content-type": "application/json", "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    start: bytes = STATUS_LINE[fault.status]
+    start: bytes = STATUS_LINE[error.status]
     return start + f"{lines}connection: close\r\n\r\n{body}".encode()

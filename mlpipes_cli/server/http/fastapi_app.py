@@ -28,7 +28,7 @@ def make(service: PredictionService) -> FastAPI:
     settings = service.settings
     app = FastAPI(title=f"{settings.model} ({settings.alias})", version=__version__)
     app.state.service = service
-    app.add_exception_handler(ApiError, _fault)
+    app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(Exception, _bug)
     _add_predictions(app, service)
     status_routes.add_routes(app, service)
@@ -75,7 +75,7 @@ def _add_predictions(app: FastAPI, service: PredictionService) -> None:
         return _Directly(predictions.predict)
 
 
-async def _fault(_: Request, error: Exception) -> Response:
+async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     kind = "text/plain" if error.plain else "application/json"
     return Response(error.body, error.status, error.headers, kind)

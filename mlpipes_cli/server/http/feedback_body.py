@@ -101,8 +101,8 @@ def _uuid(where: str, text: Any) -> str:
     try:
         return str(UUID(text))
     except (ValueError, TypeError, AttributeError):
-        told = "expected a UUID from a prediction response"
-        raise invalid_value(f"{where}: prediction_id: {told}") from None
+        message = "expected a UUID from a prediction response"
+        raise invalid_value(f"{where}: prediction_id: {message}") from None
 
 
 def _source(given: Any) -> str:

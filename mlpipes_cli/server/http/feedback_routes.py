@@ -73,13 +73,13 @@ def add_routes(app: FastAPI, service: PredictionService) -> None:
     )
     async def feedback(request: Request) -> JSONResponse:
         settings = service.settings
-        told = request.headers.get("content-length")
-        body = await read_body(request.receive, told, settings.max_bytes)
-        said = await recorder.run(read, body, _expected(service), settings.max_rows)
-        kept: Recorded = await recorder.run(partial(recorder.record, said))
-        if said.truths and not kept.matched:
-            raise _nothing(len(said.truths), service.model.name, said.version)
-        return JSONResponse(_answer(said, kept).model_dump())
+        length = request.headers.get("content-length")
+        body = await read_body(request.receive, length, settings.max_bytes)
+        parsed = await recorder.run(read, body, _expected(service), settings.max_rows)
+        kept: Recorded = await recorder.run(partial(recorder.record, parsed))
+        if parsed.truths and not kept.matched:
+            raise _nothing(len(parsed.truths), service.model.name, parsed.version)
+        return JSONResponse(_answer(parsed, kept).model_dump())
 
 
 class FeedbackRecorder:
@@ -105,12 +105,12 @@ class FeedbackRecorder:
             async with asyncio.timeout(settings.answer_timeout):
                 return await future
         except TimeoutError:
-            told = f"the feedback was not stored within {settings.answer_timeout:g} s; send it again"
-            raise unavailable(told, settings.retry_after) from None
+            message = f"the feedback was not stored within {settings.answer_timeout:g} s; send it again"
+            raise unavailable(message, settings.retry_after) from None
         finally:
             self._inside -= 1
 
-    def record(self, said: Feedback) -> Recorded:
+    def record(self, feedback: Feedback) -> Recorded:
         """Store the reported truths.
 
         Raises:
@@ -119,11 +119,11 @@ class FeedbackRecorder:
         settings = self._service.settings
         try:
             return self._service.stores.truth.record(
-                said.truths,
+                feedback.truths,
                 model=self._service.model.name,
-                version=said.version,
-                latest=said.latest,
-                source=said.source,
+                version=feedback.version,
+                latest=feedback.latest,
+                source=feedback.source,
                 seconds=settings.answer_timeout,
             )
         except Rejected:
@@ -134,10 +134,10 @@ class FeedbackRecorder:
             ) from None
 
 
-def _answer(said: Feedback, kept: Recorded) -> FeedbackAnswer:
-    shown = [UnknownItem(item=n, id=said.names[n]) for n in kept.unknown[:UNKNOWN_SHOWN]]
+def _answer(feedback: Feedback, kept: Recorded) -> FeedbackAnswer:
+    shown = [UnknownItem(item=n, id=feedback.names[n]) for n in kept.unknown[:UNKNOWN_SHOWN]]
     return FeedbackAnswer(
-        items=len(said.truths),
+        items=len(feedback.truths),
         stored=kept.stored,
         corrected=kept.corrected,
         unchanged=kept.unchanged,

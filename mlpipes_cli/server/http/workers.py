@@ -26,7 +26,7 @@ class Workers(Multiprocess):  # type: ignore[misc]
         self._asked: dict[int | None, float] = {}
 
     def keep_subprocess_alive(self) -> None:
-        for place, process in enumerate(self.processes):
+        for index, process in enumerate(self.processes):
             if process.process.is_alive() and not self._hangs(process):
                 continue
             process.kill()
@@ -36,8 +36,8 @@ class Workers(Multiprocess):  # type: ignore[misc]
                 self.should_exit.set()
                 return
             logger.warning("worker %s exited and is being replaced", process.pid)
-            self.processes[place] = Process(self.config, self.sockets)
-            self.processes[place].start()
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
 
     def join_all(self) -> None:
         """Wait for the stopping workers, for their grace period and a little more."""

@@ -20,18 +20,18 @@ class Copies:
         place: Created if missing; None is the system's temporary folder, where nothing is removed.
     """
 
-    def __init__(self, place: Path | None) -> None:
-        self._place = place
-        if place is not None:
-            private_files.folder(place)
-            for folder in place.iterdir():
+    def __init__(self, parent: Path | None) -> None:
+        self._parent = parent
+        if parent is not None:
+            private_files.folder(parent)
+            for folder in parent.iterdir():
                 found = _NAME.fullmatch(folder.name)
                 if found is not None and not _lives(int(found[1])):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def new(self) -> Path:
         """Make an empty folder of this process."""
-        return Path(tempfile.mkdtemp(prefix=f"mlpipes-model-{os.getpid()}-", dir=self._place))
+        return Path(tempfile.mkdtemp(prefix=f"mlpipes-model-{os.getpid()}-", dir=self._parent))
 
 
 def _lives(pid: int) -> bool:

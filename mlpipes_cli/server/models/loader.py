@@ -127,10 +127,10 @@ def _shares_calls(description: Description, process: ModelProcess) -> bool:
         alone = [process.ask(rows.iloc[[at]]) for at in range(len(rows))]
     except (Away, ModelError, TypeError):
         return False
-    said = _listed(together.raw)
-    if len(said) != len(rows) or any(len(_listed(one.raw)) != 1 for one in alone):
+    batched = _listed(together.raw)
+    if len(batched) != len(rows) or any(len(_listed(one.raw)) != 1 for one in alone):
         return False
-    return repr(said) == repr([_listed(one.raw)[0] for one in alone]) and _near(together, alone)
+    return repr(batched) == repr([_listed(one.raw)[0] for one in alone]) and _near(together, alone)
 
 
 def _near(together: ModelOutput, alone: Sequence[ModelOutput]) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.model_process.output import ModelOutput
 from mlpipes_cli.scoring.score_reader import ScoreReader, split
+from mlpipes_cli.server.models.model_columns import ModelColumns
 from mlpipes_cli.server.models.signature import Description, InputColumn
 from mlpipes_cli.server.requests.request_decoder import RequestDecoder, Row
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from mlpipes_cli.model_process.client import ModelProcess
     from mlpipes_cli.server.compiled import Compiled
-    from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
 
 __all__ = ["InputColumn", "ServedModel"]
 
@@ -45,14 +44,7 @@ class Shortcut:
     row: float
 
 
-def _pictures(columns: Sequence[InputColumn], details: Mapping[str, Any]) -> list[str]:
-    """Return the columns of pictures: training makes text of all other bytes."""
-    binary = [column.name for column in columns if column.type == "binary"]
-    told = details.get("images", binary if details.get("task") else ())
-    return [name for name in binary if name in told]
-
-
-class ServedModel:
+class ServedModel(ModelColumns):
     """Predicts rows and frames; may be used from several threads.
 
     Args:
@@ -81,20 +73,10 @@ class ServedModel:
         row_by_row: bool = False,
         elsewhere: ModelProcess | None = None,
     ) -> None:
+        super().__init__(description, fills=pyfunc is None)
         self.name, self.version, self.alias, self.promoted_at = name, version, alias, promoted_at
         self.loaded_at = datetime.now(UTC)
-        self.description, self.folder = description, description.folder
-        self.details, self.columns, self.example = (
-            dict(description.details),
-            description.columns,
-            description.example,
-        )
-        self.formats = Formats.of_model(self.details)
-        self.features = frozenset(column.name for column in self.columns)
-        self.names = [column.name for column in self.columns]
-        self.doubles = frozenset(column.name for column in self.columns if column.type == "double")
-        self.pictures = _pictures(self.columns, self.details)
-        self._numbered = [c.name for c in self.columns if c.type == "boolean" and c.signed == "double"]
+        self.example = description.example
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut
         self.lane = (
@@ -109,22 +91,12 @@ class ServedModel:
         self.elsewhere = elsewhere
         if elsewhere is not None:
             weakref.finalize(self, elsewhere.release).atexit = False  # our exit waits for it
-        self._mlflow: MlflowParser | None = None
 
     @functools.cached_property
     def _index(self) -> pd.Index:
         import pandas as pd
 
         return pd.Index(self.names)
-
-    @property
-    def mlflow(self) -> MlflowParser:
-        """MLflow's own parsing and enforcement for this model; its first use imports MLflow."""
-        if self._mlflow is None:
-            from mlpipes_cli.server.requests.mlflow_parser import MlflowParser
-
-            self._mlflow = MlflowParser(self.folder)
-        return self._mlflow
 
     def cheap(self, rows: int) -> bool:
         """Return whether that many rows may be predicted within the event loop."""
@@ -137,25 +109,13 @@ class ServedModel:
             Away: The model's process does not answer now.
         """
         if self._numbered:
-            data = self._with_numbers(data)
+            data = self.as_signed(data)
         if self.elsewhere is not None:
             return self.elsewhere.ask(data, params)
         if self._pyfunc is not None:
             return ModelOutput(self._pyfunc.predict(data, params=params or None), None)
         prepared = data if self._prepare is None else self._prepare.transform(data)
         return ModelOutput(self._last.predict(prepared), self.scores.read(prepared) if self.scores else None)
-
-    def _with_numbers(self, data: Any) -> Any:
-        """Convert booleans to the numbers that the model was trained on."""
-        there = [name for name in self._numbered if name in getattr(data, "columns", ())]
-        # several times as fast as `data.astype`, which takes all columns apart
-        return data.assign(**{name: data[name].astype("float64") for name in there}) if there else data
-
-    @property
-    def fills(self) -> bool:
-        """Whether missing optional columns are given to the model as missing values; a Python function of
-        MLflow may check whether they are present."""
-        return self._pyfunc is None
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """Return rows of the fast path as the frame that the slow path would make of them."""

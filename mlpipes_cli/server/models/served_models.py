@@ -182,17 +182,17 @@ class AliasFollower:
             task.cancel()
 
     async def _listen(self, news: AliasNotifications) -> None:
-        pause, told = _LISTEN_AGAIN, False
+        pause, warned = _LISTEN_AGAIN, False
         while True:
             try:
                 await news.listen(self._tell, self._hears)
             except MlpipesError as error:
-                if self._hearing or not told:  # once per outage
+                if self._hearing or not warned:  # once per outage
                     logger.info("aliases are polled twice a second: %s", error)
             except Exception:
-                if self._hearing or not told:
+                if self._hearing or not warned:
                     logger.exception("aliases are polled twice a second")
-            pause, told = _LISTEN_AGAIN if self._hearing else min(2 * pause, _LISTEN_SELDOM), True
+            pause, warned = _LISTEN_AGAIN if self._hearing else min(2 * pause, _LISTEN_SELDOM), True
             self._hearing = False
             self._moved.set()
             await asyncio.sleep(pause)
@@ -268,8 +268,8 @@ class AliasFollower:
             models.problems[alias] = f"{error.reason}{kept}"
             if before is None or not before.is_as(failure):  # once, and not for each attempt
                 self._meter.reload(False)
-                told = f"; {error.hint}" if isinstance(error, Untrusted) else ""
-                logger.error("%s%s%s", error.reason, kept, told)
+                hint = f"; {error.hint}" if isinstance(error, Untrusted) else ""
+                logger.error("%s%s%s", error.reason, kept, hint)
             return
         models.put(model)
         models.problems.pop(alias, None)

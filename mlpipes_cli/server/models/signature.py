@@ -90,11 +90,11 @@ def _columns(inputs: Any, types: Mapping[str, str]) -> tuple[InputColumn, ...]:
     return tuple(_column(entry, types.get(entry["name"])) for entry in entries)
 
 
-def _column(entry: Mapping[str, Any], told: str | None) -> InputColumn:
+def _column(entry: Mapping[str, Any], declared: str | None) -> InputColumn:
     kind, required = str(entry["type"]), bool(entry.get("required", True))
-    if told is None or told == kind:
+    if declared is None or declared == kind:
         return InputColumn(entry["name"], kind, required)
-    return InputColumn(entry["name"], told, required, kind)
+    return InputColumn(entry["name"], declared, required, kind)
 
 
 def _pickled(folder: Path, flavours: Mapping[str, Any]) -> Path | None:

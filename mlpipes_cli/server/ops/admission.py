@@ -101,8 +101,8 @@ def _misfit(path: str, given: dict[bytes, bytes]) -> ApiError | None:
     inference = path.startswith(_OWN_CODINGS)
     coding = given.get(b"content-encoding", b"").strip().lower()
     if coding not in _PLAIN and not inference:
-        told = "expected a body without Content-Encoding; send it uncompressed"
-        return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", told, accepts="identity")
+        message = "expected a body without Content-Encoding; send it uncompressed"
+        return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", message, accepts="identity")
     kind = given.get(b"content-type")
     if inference and (kind is None or _LENGTH in given):  # Triton's client sends no type
         return None
@@ -118,7 +118,7 @@ def _no_json(kind: bytes | None) -> ApiError | None:
     if sent == _JSON:
         return None
     got = sent.decode("ascii") if sent in _KNOWN else "another one" if sent else "none"
-    told = f"expected the header `Content-Type: application/json`, got {got}"
+    message = f"expected the header `Content-Type: application/json`, got {got}"
     if sent == _FORM:
-        told += "; with curl: -H 'Content-Type: application/json'"
-    return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", told)
+        message += "; with curl: -H 'Content-Type: application/json'"
+    return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", message)

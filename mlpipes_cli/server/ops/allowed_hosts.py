@@ -43,8 +43,8 @@ class AllowedHosts:
         if self._every or self._ours(name):
             return None
         setting = f"`serving: {{allowed_hosts: [{name}]}}`"
-        told = f"{name!r} is not an allowed host name; to allow it, set {setting} in mlpipes.yaml"
-        return ApiError(403, "PERMISSION_DENIED", told)
+        message = f"{name!r} is not an allowed host name; to allow it, set {setting} in mlpipes.yaml"
+        return ApiError(403, "PERMISSION_DENIED", message)
 
     def _ours(self, name: str) -> bool:
         if "." not in name and ":" not in name:  # a single label: only a local resolver knows it

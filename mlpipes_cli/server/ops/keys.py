@@ -71,7 +71,7 @@ class KeyGuard:
         self._hashes: Mapping[str, bytes] = {}
         self._prepared = False
         self._used: set[str] = set()
-        self._told = float("-inf")
+        self._noted_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
         # Its own thread: large requests may occupy the loop's threads, and revoking a key must not wait.
         self._thread = ThreadPoolExecutor(1, "keys")
@@ -165,8 +165,8 @@ class KeyGuard:
 
     async def _note_used(self) -> None:
         now = time.monotonic()
-        if not self._used or now - self._told < _USED_EVERY:
+        if not self._used or now - self._noted_at < _USED_EVERY:
             return
-        self._told, used, self._used = now, self._used, set()
+        self._noted_at, used, self._used = now, self._used, set()
         async with asyncio.timeout(_PATIENCE):
             await self._in_thread(self._store.used, used)

@@ -89,8 +89,8 @@ class LineWriter:
             lines.append(self._dropped_line(lost))
         if lines:
             with contextlib.suppress(OSError, ValueError):  # the stream has no reader any more
-                for piece in _pieces(lines):
-                    self._write(piece)
+                for chunk in _chunks(lines):
+                    self._write(chunk)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -107,17 +107,17 @@ class LineWriter:
                 select.select([], [number], [])
 
 
-def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+def _chunks(lines: list[bytes]) -> Iterator[bytes]:
     """Yield whole lines, joined up to what a pipe accepts at once: several workers write to one."""
-    piece: list[bytes] = []
+    chunk: list[bytes] = []
     size = 0
     for line in lines:
-        if piece and size + len(line) > select.PIPE_BUF:
-            yield b"".join(piece)
-            piece, size = [], 0
-        piece.append(line)
+        if chunk and size + len(line) > select.PIPE_BUF:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+        chunk.append(line)
         size += len(line)
-    yield b"".join(piece)
+    yield b"".join(chunk)
 
 
 _writers: weakref.WeakSet[LineWriter] = weakref.WeakSet()

@@ -103,8 +103,8 @@ class HumanFormatter(logging.Formatter):
         if request is not None:
             line += f" [{request.request_id}]"
         for position, error in enumerate(errors_of(record)):
-            told = f": {error['message']}" if "message" in error else ""
-            line += f"\n  {'caused by ' if position else ''}{error['type']}{told}"
+            message = f": {error['message']}" if "message" in error else ""
+            line += f"\n  {'caused by ' if position else ''}{error['type']}{message}"
             line += "".join(f"\n    {frame}" for frame in error["stack"])
         return line
 
@@ -123,12 +123,12 @@ def errors_of(record: logging.LogRecord) -> list[dict[str, Any]]:
     error = record.exc_info[1] if record.exc_info else None
     found: list[dict[str, Any]] = []
     while error is not None and len(found) < _CHAIN:
-        told: dict[str, Any] = {"type": f"{type(error).__module__}.{type(error).__qualname__}"}
-        told["type"] = told["type"].removeprefix("builtins.")
+        entry: dict[str, Any] = {"type": f"{type(error).__module__}.{type(error).__qualname__}"}
+        entry["type"] = entry["type"].removeprefix("builtins.")
         if isinstance(error, (MlpipesError, ApiError)):
-            told["message"] = without_secrets(str(error))[: _LONGEST[True]]
-        told["stack"] = _stack(error.__traceback__)
-        found.append(told)
+            entry["message"] = without_secrets(str(error))[: _LONGEST[True]]
+        entry["stack"] = _stack(error.__traceback__)
+        found.append(entry)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return found
 

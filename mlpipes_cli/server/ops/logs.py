@@ -36,8 +36,8 @@ class Output:
         self.put, self.close = self._writer.put, self._writer.close
 
     def _dropped(self, lines: int) -> bytes:
-        told = f"{lines} log lines were dropped: the log's reader was too slow"
-        record = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, told, None, None)
+        message = f"{lines} log lines were dropped: the log's reader was too slow"
+        record = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, message, None, None)
         return self.formatter.format(record).encode("utf-8") + b"\n"
 
 
@@ -55,8 +55,8 @@ class _Handler(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Report that a record was lost, without its arguments."""
-        told = f"a record of {record.name}, line {record.lineno}, could not be written"
-        lost = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, told, None, None)
+        message = f"a record of {record.name}, line {record.lineno}, could not be written"
+        lost = logging.LogRecord("mlpipes.log", logging.WARNING, "", 0, message, None, None)
         self.output.put(self.format(lost).encode("utf-8") + b"\n")
 
 
@@ -176,8 +176,8 @@ class AccessLog:
         self._output.put(self._encode(line) + b"\n")
 
 
-def _for_people(moment: str, level: str, context: RequestContext, *told: Any) -> bytes:
-    method, path, status, seconds, rows, version = told
+def _for_people(moment: str, level: str, context: RequestContext, *fields: Any) -> bytes:
+    method, path, status, seconds, rows, version = fields
     path = path if path.isprintable() else ascii(path)[1:-1]
     line = f"{moment} {level:<7} {_ACCESS}: {method} {path} {status} {seconds * 1000:.1f} ms"
     line += f" {rows} rows" if rows is not None else ""

@@ -47,7 +47,7 @@ def _page(model: str, checks: Sequence[Check]) -> str:
     from mlpipes_cli.monitoring.report.page import COMMAND, page
 
     if checks:
-        return page(checks[0], earlier=checks[1:])
+        return page(checks[0], previous=checks[1:])
     title = f"{plain(model)}: not checked yet"
     body = f"<header><h1>{title}</h1><p>Run <code>mlpipes monitor</code>.</p></header>"
     return document(title, COMMAND, body)

@@ -51,13 +51,13 @@ def alone() -> Iterator[None]:
 
 def folder() -> Path | None:
     """Return the folder that this process shares with others, or None if it shares none."""
-    told = os.environ.get(VARIABLE)
-    return Path(told) if told else None
+    value = os.environ.get(VARIABLE)
+    return Path(value) if value else None
 
 
-def forget_the_dead(place: Path) -> None:
+def forget_the_dead(directory: Path) -> None:
     """Remove the gauges of processes that have ended; their counters stay in the sums."""
-    for path in place.glob("gauge_live*.db"):
+    for path in directory.glob("gauge_live*.db"):
         found = _LIVE.fullmatch(path.name)
         if found and not _lives(int(found[1])):
             path.unlink(missing_ok=True)

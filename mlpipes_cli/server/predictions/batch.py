@@ -25,7 +25,7 @@ CANNOT_PREDICT = (
     "compare their values with the training data (the log has the error type)"
 )
 NO_ROWS = "the request has no rows, and the model needs at least one"
-Said = StoredAnswer | ApiError
+Outcome = StoredAnswer | ApiError
 
 
 class PredictionJob:
@@ -40,9 +40,21 @@ class PredictionJob:
         data: The result of MLflow's enforcement, or None.
         params: Checked parameters.
         future: Resolved once the rows are stored; gets an ``ApiError`` if they are not.
+        predicted: Whether the model has answered, and the rows are to be stored.
     """
 
-    __slots__ = ("count", "data", "expires", "future", "ids", "model", "origin", "params", "rows")
+    __slots__ = (
+        "count",
+        "data",
+        "expires",
+        "future",
+        "ids",
+        "model",
+        "origin",
+        "params",
+        "predicted",
+        "rows",
+    )
 
     def __init__(
         self,
@@ -59,11 +71,12 @@ class PredictionJob:
     ) -> None:
         self.model, self.count, self.origin, self.ids, self.future = model, count, origin, ids, future
         self.rows, self.data, self.params, self.expires = rows, data, params, expires
+        self.predicted = False
 
-    def fail(self, fault: ApiError) -> None:
+    def fail(self, error: ApiError) -> None:
         """Answer with an error, unless the client no longer waits."""
         if not self.future.done():
-            self.future.set_exception(fault)
+            self.future.set_exception(error)
 
     def deliver(self, answer: StoredAnswer) -> None:
         """Answer, unless the client no longer waits."""
@@ -86,7 +99,7 @@ def grouped(jobs: Iterable[PredictionJob]) -> list[list[PredictionJob]]:
     return list(groups.values())
 
 
-def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Said]:
+def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Outcome]:
     """Return the answers to a group from one call; if that fails, ask for each request alone.
 
     If the model's process is not available, all get 503 with ``Retry-After`` of that many seconds.
@@ -95,11 +108,11 @@ def ask(group: Sequence[PredictionJob], retry_after: int = 1) -> list[Said]:
         return _ask_all(group)
     except Away as error:
         logger.info("%d requests were not answered: %s", len(group), error)
-        told = unavailable("the model's process is not responding; try again", retry_after)
-        return [told] * len(group)
+        not_ready = unavailable("the model's process is not responding; try again", retry_after)
+        return [not_ready] * len(group)
 
 
-def _ask_all(group: Sequence[PredictionJob]) -> list[Said]:
+def _ask_all(group: Sequence[PredictionJob]) -> list[Outcome]:
     if len(group) > 1:
         try:
             return _ask(group)
@@ -110,7 +123,7 @@ def _ask_all(group: Sequence[PredictionJob]) -> list[Said]:
     return [_ask_alone(job) for job in group]
 
 
-def _ask_alone(job: PredictionJob) -> Said:
+def _ask_alone(job: PredictionJob) -> Outcome:
     try:
         return _ask([job])[0]
     except _NotWritable as error:
@@ -123,8 +136,8 @@ def _ask_alone(job: PredictionJob) -> Said:
     except Exception as error:
         if not job.count:
             return bad_request(NO_ROWS)
-        if told := pictures.reason(job.data, job.model.pictures):
-            return bad_request(told)
+        if problem := pictures.reason(job.data, job.model.pictures):
+            return bad_request(problem)
         logger.warning("the model failed", exc_info=error)  # its message may quote rows: not written
         return bad_request(CANNOT_PREDICT)
 
@@ -133,7 +146,7 @@ class _NotWritable(Exception):
     """The model answered with values that cannot be stored."""
 
 
-def _ask(group: Sequence[PredictionJob]) -> list[Said]:
+def _ask(group: Sequence[PredictionJob]) -> list[Outcome]:
     first = group[0]
     if first.rows is not None and first.model.shortcut is not None:
         return list(ask_shortcut(group))
@@ -156,13 +169,13 @@ def ask_shortcut(group: Sequence[PredictionJob]) -> list[StoredAnswer]:
     model = group[0].model
     assert model.shortcut is not None
     rows = group[0].rows if len(group) == 1 else [row for job in group for row in job.rows or ()]
-    said = model.shortcut.ask(rows or ())
+    output = model.shortcut.ask(rows or ())
     found = []
     for job, (start, end) in zip(group, _bounds(group), strict=True):
-        scores = None if said.scores is None else said.scores[start:end]
+        scores = None if output.scores is None else output.scores[start:end]
         found.append(
             stored_rows.of_rows(
-                job.rows or (), said.predictions[start:end], scores, job.ids, model, job.origin
+                job.rows or (), output.predictions[start:end], scores, job.ids, model, job.origin
             )
         )
     return found

@@ -20,7 +20,7 @@ from typing import Any
 from mlpipes_cli.errors import MlpipesError, Rejected
 from mlpipes_cli.ports import PredictionLog
 from mlpipes_cli.server.http.api_error import ApiError, bad_request, unavailable
-from mlpipes_cli.server.predictions import batch as said
+from mlpipes_cli.server.predictions import batch as batches
 from mlpipes_cli.server.predictions.batch import PredictionJob
 from mlpipes_cli.server.predictions.meter import Meter
 from mlpipes_cli.server.predictions.stored_rows import StoredAnswer
@@ -118,7 +118,7 @@ class GroupCommit:
                     self._turning = True
                     self._loop.call_soon(self._turn)
                     break
-            self._keep(group, said.ask(group) if len(group) > 1 else [said._ask_alone(group[0])])
+            self._keep(group, batches.ask(group) if len(group) > 1 else [batches._ask_alone(group[0])])
 
     async def _predict_slow(self, lane: object) -> None:
         """Predict in a thread until no request waits; ``lane`` is a model's process, or None."""
@@ -126,8 +126,8 @@ class GroupCommit:
         try:
             while self._slow[lane]:
                 jobs = self._taken(lane)
-                for group in said.grouped(job for job in jobs if not job.future.done()):
-                    ask = functools.partial(said.ask, group, self._settings.retry_after)
+                for group in batches.grouped(job for job in jobs if not job.future.done()):
+                    ask = functools.partial(batches.ask, group, self._settings.retry_after)
                     self._keep(group, await self._loop.run_in_executor(thread, ask))
                     self._write_ready()
         finally:
@@ -143,11 +143,12 @@ class GroupCommit:
         jobs, self._slow[lane] = self._slow[lane][:taken], self._slow[lane][taken:]
         return jobs
 
-    def _keep(self, group: Sequence[PredictionJob], answers: Sequence[said.Said]) -> None:
+    def _keep(self, group: Sequence[PredictionJob], answers: Sequence[batches.Outcome]) -> None:
         for job, answer in zip(group, answers, strict=True):
             if isinstance(answer, ApiError):
                 self._answer(job, answer)
             else:
+                job.predicted = True
                 self._ready.append((job, answer))
 
     def _write_ready(self) -> None:
@@ -198,8 +199,8 @@ class GroupCommit:
                 await self._log.write(answer.rows)
             except Rejected as refused:
                 logger.warning("a request was not stored: %s", refused)
-                told = "the rows cannot be stored: the database rejects their values"
-                self._answer(job, bad_request(told))
+                message = "the rows cannot be stored: the database rejects their values"
+                self._answer(job, bad_request(message))
             except MlpipesError as away:
                 self._lost([(job, answer)], away)
             except Exception:
@@ -216,11 +217,11 @@ class GroupCommit:
         self._fail(batch)
 
     def _fail(self, batch: list[tuple[PredictionJob, StoredAnswer]]) -> None:
-        fault = unavailable("the prediction cannot be stored now; try again", self._settings.retry_after)
+        error = unavailable("the prediction cannot be stored now; try again", self._settings.retry_after)
         for job, _ in batch:
-            self._answer(job, fault)
+            self._answer(job, error)
 
-    def _answer(self, job: PredictionJob, answer: said.Said) -> None:
+    def _answer(self, job: PredictionJob, answer: batches.Outcome) -> None:
         self._inside.discard(job)
         if isinstance(answer, ApiError):
             job.fail(answer)
@@ -229,12 +230,13 @@ class GroupCommit:
 
     async def _sweep(self) -> None:
         """Answer requests that have waited too long with 503, and forget those whose client left."""
-        told = f"the prediction was not stored within {self._settings.answer_timeout:g} s; try again"
+        seconds = f"within {self._settings.answer_timeout:g} s; try again"
         while True:
             await asyncio.sleep(_SWEEP)
             now = self._loop.time()
             for job in [job for job in self._inside if job.expires < now or job.future.done()]:
-                self._answer(job, unavailable(told, self._settings.retry_after))
+                problem = "the prediction was not stored" if job.predicted else "the model did not respond"
+                self._answer(job, unavailable(f"{problem} {seconds}", self._settings.retry_after))
             self._meter.waiting(len(self._inside))
 
     def _begin(self, work: Any) -> None:

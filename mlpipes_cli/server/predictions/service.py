@@ -141,8 +141,8 @@ class PredictionService:
         self.admit()
         self._reading += 1
         try:
-            told = request.headers.get("content-length")
-            body = await read_body(request.receive, told, self.settings.max_bytes)
+            length = request.headers.get("content-length")
+            body = await read_body(request.receive, length, self.settings.max_bytes)
         finally:
             self._reading -= 1
         kind, first = request.headers.get("content-type"), self.model
@@ -242,8 +242,8 @@ class PredictionService:
     async def _shadow(work: Any) -> None:
         try:
             await work
-        except ApiError as fault:
-            logger.info("the challenger did not respond: %s", fault.code)
+        except ApiError as error:
+            logger.info("the challenger did not respond: %s", error.code)
         except Exception:
             logger.exception("the challenger did not answer")
 

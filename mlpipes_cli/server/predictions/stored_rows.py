@@ -131,9 +131,9 @@ def _answer(
     name, version, alias, trace = model.name, model.version, model.alias, origin.trace_id
     rows = [
         PredictionRow(
-            identifier, caller, moment, name, version, alias, given, said, score, latency, trace, shadow
+            identifier, caller, moment, name, version, alias, given, prediction, score, latency, trace, shadow
         )
-        for identifier, moment, caller, given, said, score, shadow in zip(
+        for identifier, moment, caller, given, prediction, score, shadow in zip(
             identifiers,
             made_at,
             callers if callers is not None else nothing,

@@ -13,7 +13,7 @@ from mlpipes_cli.server.requests.bounds import check_json
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-async def read_body(receive: Receive, told: str | None, limit: int) -> bytes:
+async def read_body(receive: Receive, length: str | None, limit: int) -> bytes:
     """Return the whole body.
 
     Args:
@@ -24,7 +24,7 @@ async def read_body(receive: Receive, told: str | None, limit: int) -> bytes:
     Raises:
         ApiError: The body is larger than the limit (413), or the client disconnected.
     """
-    if told is not None and told.isdigit() and int(told) > limit:
+    if length is not None and length.isdigit() and int(length) > limit:
         raise _over(limit)
     message = await receive()
     if message["type"] != "http.request":
@@ -58,8 +58,8 @@ def read_json(body: bytes) -> Any:
     try:
         return strict_json.parse(body)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise bad_request(f"the body is not valid JSON: {error.msg} at {place}") from None
+        position = f"line {error.lineno}, column {error.colno}"
+        raise bad_request(f"the body is not valid JSON: {error.msg} at {position}") from None
     except UnicodeDecodeError as error:
         raise bad_request(f"the body is not valid UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError):

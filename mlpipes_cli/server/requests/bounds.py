@@ -34,8 +34,8 @@ def check_json(body: bytes) -> None:
         ApiError: It has too many lists and objects, or too many names in them (413).
     """
     if _containers(body) > MOST_CONTAINERS and _containers(_STRING.sub(b"", body)) > MOST_CONTAINERS:
-        told = f"more than {MOST_CONTAINERS:,} lists and objects in one request; split it"
-        raise too_large(told)
+        message = f"more than {MOST_CONTAINERS:,} lists and objects in one request; split it"
+        raise too_large(message)
     if body.count(b":") > MOST_NAMES and _has_too_many_names(body):
         raise too_large(f"more than {MOST_NAMES:,} different names in one request; split it")
 
@@ -86,8 +86,8 @@ class Bounds:
             limit = f"{self._known} of the model and {others} others" if self._known else str(others)
             raise too_large(f"{columns} columns in one request; the limit is {limit}")
         if rows * columns > max(MOST_CELLS, size):
-            told = f"{rows} rows with {columns} columns are too many for one request; split it"
-            raise too_large(told)
+            message = f"{rows} rows with {columns} columns are too many for one request; split it"
+            raise too_large(message)
 
     def document(self, document: Mapping[str, Any], size: int) -> None:
         """Check the rows of a document of MLflow's protocol against the limits.

@@ -11,7 +11,8 @@ from mlpipes_cli.data import conversion
 from mlpipes_cli.data.formats import Formats
 from mlpipes_cli.data.plain_numbers import plain_numbers
 from mlpipes_cli.server.http.api_error import too_large
-from mlpipes_cli.server.models.served_model import InputColumn, ServedModel
+from mlpipes_cli.server.models.model_columns import ModelColumns
+from mlpipes_cli.server.models.signature import InputColumn
 from mlpipes_cli.server.requests import pictures
 from mlpipes_cli.suggest import did_you_mean
 
@@ -31,7 +32,7 @@ class Unfit(Exception):
 
 
 def fitted(
-    table: pd.DataFrame, model: ServedModel, *, cells: bool = False, encoded: bool = True
+    table: pd.DataFrame, model: ModelColumns, *, cells: bool = False, encoded: bool = True
 ) -> pd.DataFrame:
     """Return the model's columns in its order, converted; other columns are left out.
 
@@ -93,8 +94,8 @@ def _converted(values: Any, column: InputColumn, formats: Formats, cells: bool) 
     try:
         found = conversion.convert(values, column.type, formats, cells=cells)
     except conversion.ConversionError as misfit:
-        told = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
-        raise Unfit(f"column {column.name!r}: {told}") from None
+        message = f"expected {expected(column)}, got {misfit.got} in row {misfit.row}"
+        raise Unfit(f"column {column.name!r}: {message}") from None
     if column.type == "datetime" and column.signed is None:
         return _of_nanoseconds(found, column)
     return found
@@ -105,8 +106,8 @@ def _of_nanoseconds(values: pd.Series, column: InputColumn) -> pd.Series:
     try:
         return values.astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime:
-        told = "got a date before 1678 or after 2261"
-        raise Unfit(f"column {column.name!r}: expected {expected(column)}, {told}") from None
+        got = "got a date before 1678 or after 2261"
+        raise Unfit(f"column {column.name!r}: expected {expected(column)}, {got}") from None
 
 
 def _filled(column: InputColumn, rows: int) -> Any:

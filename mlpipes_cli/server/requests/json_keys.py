@@ -26,7 +26,7 @@ def at_most(body: bytes, keys: int) -> bool:
     """
     if len(body) <= _SMALL:
         return body.count(b":") <= keys or _outside_texts(body) <= keys
-    return _colons(body) <= keys or _behind_quotes(body) <= keys or _outside_texts_of_large(body) <= keys
+    return _colons(body) <= keys or _after_quotes(body) <= keys or _outside_texts_of_large(body) <= keys
 
 
 def _outside_texts(body: bytes) -> int:
@@ -38,7 +38,7 @@ def _colons(body: bytes) -> int:
     return sum(int(np.count_nonzero(part == _COLON)) for part in _chunks(body))
 
 
-def _behind_quotes(body: bytes) -> int:
+def _after_quotes(body: bytes) -> int:
     """Count the colons that may follow a key: those directly after a quote or white space."""
     found = 0
     for part in _chunks(body, overlap=1):
@@ -50,10 +50,10 @@ def _behind_quotes(body: bytes) -> int:
 def _outside_texts_of_large(body: bytes) -> int:
     found = quotes = 0
     for part in _chunks(_without_escapes(body)):
-        places = np.flatnonzero(part == _QUOTE)
-        before = np.searchsorted(places, np.flatnonzero(part == _COLON)) + quotes
+        positions = np.flatnonzero(part == _QUOTE)
+        before = np.searchsorted(positions, np.flatnonzero(part == _COLON)) + quotes
         found += int(np.count_nonzero(before % 2 == 0))
-        quotes += len(places)
+        quotes += len(positions)
     return found
 
 

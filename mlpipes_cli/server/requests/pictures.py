@@ -47,8 +47,8 @@ def read(table: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
             contents.append(content := _content(value, name, row))
             total += 0 if content is None else _pixels(content, name, row)
             if total > MOST_TOGETHER:
-                told = f"the pictures have more than {MOST_TOGETHER:,} pixels together"
-                raise TooManyPixels(f"{told}; split them into several requests")
+                message = f"the pictures have more than {MOST_TOGETHER:,} pixels together"
+                raise TooManyPixels(f"{message}; split them into several requests")
         found[name] = pd.Series(contents, dtype=object, index=table.index)
     return found
 
@@ -63,8 +63,8 @@ def reason(table: Any, names: Sequence[str]) -> str | None:
     for name, row, content in _pictures(table, names):
         if not isinstance(content, bytes):
             return str(_wrong(name, row, "a missing value"))
-        if (fault := image_files.damage(content)) is not None:
-            return str(_wrong(name, row, f"a damaged one ({fault})"))
+        if (damage := image_files.damage(content)) is not None:
+            return str(_wrong(name, row, f"a damaged one ({damage})"))
     return None
 
 

@@ -45,8 +45,8 @@ class ReaderThreads:
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(work)  # a timeout cancels work that has not started
         except TimeoutError:
-            told = f"the request was not parsed within {seconds:g} s; send fewer rows per request"
-            raise unavailable(told, self._settings.retry_after) from None
+            message = f"the request was not parsed within {seconds:g} s; send fewer rows per request"
+            raise unavailable(message, self._settings.retry_after) from None
 
     def stop(self) -> None:
         """Start no further calls."""

@@ -117,8 +117,8 @@ def _ask(
     except MlflowException as error:
         if isinstance(payload, dict) and (long := tables.too_long(payload, model.names)):
             raise bad_request(long) from None
-        told = validation.without_values(error.message)
-        raise ApiError(error.get_http_status_code(), error.error_code, told) from None
+        message = validation.without_values(error.message)
+        raise ApiError(error.get_http_status_code(), error.error_code, message) from None
     except ApiError:
         raise
     except Exception as error:  # noqa: BLE001  an unexpected error in MLflow's parser, which answers with 500

@@ -43,8 +43,8 @@ def _of_list(rows: list[Any], names: Sequence[str]) -> dict[str, Any]:
     if lists:
         for position, row in enumerate(rows):
             if len(row) != len(names):
-                told = f"expected {_many(len(names), 'value')}, one for each column of the model"
-                raise bad_request(f"row {position}: {told} in its order, got {len(row)}")
+                expected = f"expected {_many(len(names), 'value')}, one for each column of the model"
+                raise bad_request(f"row {position}: {expected} in its order, got {len(row)}")
         return {"dataframe_split": {"columns": list(names), "data": rows}}
     for position, record in enumerate(rows):
         if not isinstance(record, dict):

@@ -34,8 +34,8 @@ def parse(body: bytes, constant: Callable[[str], Any] | None = None) -> Any:
     document = json.loads(body, object_pairs_hook=_object, parse_constant=constant)
     escaped = b"\\u" in body or b"\xed" in body  # nothing else matches, and the pattern is slow
     suspect = (escaped and _MAY_HOLD_HALVES.search(body)) or b"\0" in body[:4]  # which is UTF-16 or UTF-32
-    if suspect and (place := _half(document, "")) is not None:
-        where = f" at {place}" if place else ""
+    if suspect and (path := _half(document, "")) is not None:
+        where = f" at {path}" if path else ""
         raise bad_request(
             f"the text{where} holds half a character (one surrogate, such as \\ud800); send whole characters"
         )
@@ -75,21 +75,21 @@ def ascii_safe(name: str) -> str:
     return repr(name.encode("utf-8", "backslashreplace").decode())
 
 
-def _half(value: Any, place: str) -> str | None:
+def _half(value: Any, path: str) -> str | None:
     """Return the path of a text with a single surrogate, as ``instances[3].city``; None if there is none."""
-    waiting = [(value, place)]
+    waiting = [(value, path)]
     while waiting:
-        value, place = waiting.pop()
+        value, path = waiting.pop()
         if isinstance(value, str):
             if _is_broken(value):
-                return place
+                return path
         elif isinstance(value, list):
-            waiting += [(part, f"{place}[{at}]") for at, part in enumerate(value)]
+            waiting += [(part, f"{path}[{at}]") for at, part in enumerate(value)]
         elif isinstance(value, dict):
             for name, part in value.items():
                 if _is_broken(name):
-                    return f"{place}.{ascii_safe(name[:_SHOWN])}".lstrip(".")
-                waiting.append((part, f"{place}.{name[:_SHOWN]}".lstrip(".")))
+                    return f"{path}.{ascii_safe(name[:_SHOWN])}".lstrip(".")
+                waiting.append((part, f"{path}.{name[:_SHOWN]}".lstrip(".")))
     return None
 
 

@@ -27,8 +27,8 @@ def check_outputs(asked: Inference, known: set[str]) -> None:
     """
     for output in asked.outputs or ():
         if output.name not in known:
-            told = did_you_mean(output.name, known) or f"; available: {', '.join(sorted(known))}"
-            raise bad_request(f"the model has no output {output.name!r}{told}")
+            suggestion = did_you_mean(output.name, known) or f"; available: {', '.join(sorted(known))}"
+            raise bad_request(f"the model has no output {output.name!r}{suggestion}")
 
 
 def encode(answer: StoredAnswer, asked: Inference) -> tuple[bytes, int | None]:

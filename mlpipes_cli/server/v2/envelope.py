@@ -134,8 +134,8 @@ def _inputs(given: Any, binary: memoryview) -> dict[str, Tensor]:
             known = ", ".join([*tensors.NUMPY, tensors.BYTES])
             raise bad_request(f"input {name!r}: datatype must be one of {known}")
         parameters = _parameters(entry, f"input {name!r}")
-        size, told = parameters.get("binary_data_size"), parameters.get("content_type")
-        content_type = told if isinstance(told, str) else None
+        size, declared = parameters.get("binary_data_size"), parameters.get("content_type")
+        content_type = declared if isinstance(declared, str) else None
         if size is None:
             found[name] = tensors.from_json(name, datatype, shape, entry.get("data"), content_type)
             continue

@@ -65,8 +65,8 @@ def _rows(inputs: Mapping[str, Tensor], max_rows: int) -> int:
         if tensor.shape[0] != rows:
             raise bad_request(f"input {tensor.name!r} has {tensor.shape[0]} rows, the first input {rows}")
     if rows > max_rows:
-        told = f"{rows} rows in one request; the limit is {max_rows}, split it into several requests"
-        raise too_large(told)
+        message = f"{rows} rows in one request; the limit is {max_rows}, split it into several requests"
+        raise too_large(message)
     return rows
 
 
@@ -93,8 +93,8 @@ def _refusing() -> Iterator[None]:
     except Unfit as error:
         raise invalid_value(str(error)) from None
     except Exception as error:  # noqa: BLE001  MLflow's errors, and those that it does not expect
-        told = getattr(error, "message", None)
-        message = validation.without_values(told) if isinstance(told, str) else UNFIT
+        text = getattr(error, "message", None)
+        message = validation.without_values(text) if isinstance(text, str) else UNFIT
         raise invalid_value(message) from None
 
 
@@ -135,8 +135,8 @@ def _columns(given: dict[str, Tensor], model: ServedModel) -> dict[str, Any]:
         matrix = len(tensor.shape) == 2 and (tensor.name not in model.features or tensor.shape[1] > 1)
         if matrix:
             if tensor.shape[1] != len(model.columns):
-                told = f"expected {len(model.columns)} columns, got {tensor.shape[1]}"
-                raise bad_request(f"input {tensor.name!r}: {told}")
+                message = f"expected {len(model.columns)} columns, got {tensor.shape[1]}"
+                raise bad_request(f"input {tensor.name!r}: {message}")
             return {
                 column.name: _column(tensor, tensor.data[:, at], column)
                 for at, column in enumerate(model.columns)

@@ -173,9 +173,9 @@ async def _worded(
     """Return the handler's response, or an error in the protocol's own form."""
     try:
         return await handler(request, _find(service, name, version))
-    except ApiError as fault:
-        body = fault.body_for(request.url.path)
-        return Response(body, fault.status, fault.headers, "application/json")
+    except ApiError as error:
+        body = error.body_for(request.url.path)
+        return Response(body, error.status, error.headers, "application/json")
 
 
 def _word_refusals(app: FastAPI) -> None:

@@ -91,9 +91,9 @@ def _read(model: ServedModel) -> TensorSignature:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (model.folder / "MLmodel").read_text(encoding="utf-8")
     document = yaml.load(text, Loader=loader).get("signature") or {}  # noqa: S506
-    told = {column.name: column.type for column in model.columns}
+    types = {column.name: column.type for column in model.columns}
     inputs = [
-        {**entry, "type": told.get(entry.get("name"), entry.get("type"))}
+        {**entry, "type": types.get(entry.get("name"), entry.get("type"))}
         for entry in _entries(document.get("inputs"))
     ]
     params = _entries(document.get("params"))

@@ -113,8 +113,8 @@ def from_bytes(
         )
     kind = NUMPY[datatype]
     if len(data) != count * kind.itemsize:
-        told = f"{count} elements of {datatype} are {count * kind.itemsize} bytes, got {len(data)}"
-        raise bad_request(f"input {name!r}: {told}")
+        message = f"{count} elements of {datatype} are {count * kind.itemsize} bytes, got {len(data)}"
+        raise bad_request(f"input {name!r}: {message}")
     if datatype == "BOOL":
         return Tensor(name, datatype, shape, (np.frombuffer(data, np.uint8) != 0).reshape(shape))
     return Tensor(name, datatype, shape, np.frombuffer(data, kind).reshape(shape))

@@ -121,9 +121,9 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 def _why(log: Path, otherwise: str) -> str:
     """Describe the failure, with the log's line on memory or the like if there is one."""
     lines = log.read_text("utf-8", errors="replace").splitlines()
-    told = next((line.strip() for line in lines if _TROUBLE.search(line)), "")
+    cause = next((line.strip() for line in lines if _TROUBLE.search(line)), "")
     first = next((line.strip() for line in otherwise.splitlines() if line.strip()), "")
-    return f"{first} ({told[:200]})" if told else first
+    return f"{first} ({cause[:200]})" if cause else first
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

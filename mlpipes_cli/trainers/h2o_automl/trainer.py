@@ -129,8 +129,8 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
     """Connect to H2O for the duration of the context; yield a folder for files to keep."""
     import h2o
 
-    place = training.scratch / "h2o"
-    place.mkdir(parents=True, exist_ok=True)
+    folder = training.scratch / "h2o"
+    folder.mkdir(parents=True, exist_ok=True)
     keep = training.scratch / "h2o_kept"
     keep.mkdir(exist_ok=True)
     h2o.no_progress()
@@ -146,7 +146,7 @@ def _connected(training: Training, java: Java) -> Iterator[Path]:
             def connect(address: str) -> None:
                 h2o.connect(url=address, verbose=False)
 
-            with h2o_server.server(java, place, training.threads, heap(training), connect):
+            with h2o_server.server(java, folder, training.threads, heap(training), connect):
                 yield keep
     finally:
         with contextlib.suppress(Exception):  # the server may have died; only the connection remains
@@ -234,7 +234,7 @@ def _unseen(leader: Any, training: Training) -> np.ndarray | None:
 
 
 def _model(mojo: bytes, columns: list[Any], training: Training, step: Any) -> Any:
-    from mlpipes_cli.preprocess.behind import behind
+    from mlpipes_cli.preprocess.preprocessed_model import with_preprocessing
     from mlpipes_cli.trainers.models.h2o_model import H2OClassifier, H2ORegressor
 
     model: Any
@@ -242,7 +242,7 @@ def _model(mojo: bytes, columns: list[Any], training: Training, step: Any) -> An
         model = H2ORegressor(mojo, columns)
     else:
         model = H2OClassifier(mojo, columns, training.classes, h2o_frame.levels_of(training.classes))
-    return model if step is None else behind(step, model)
+    return model if step is None else with_preprocessing(step, model)
 
 
 def _importances(models: list[str], columns: list[Any]) -> dict[str, pd.DataFrame]:
@@ -281,5 +281,5 @@ def _clean_up(models: list[str], frames: list[Any]) -> None:
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if "Exception" in line or "msg" in line.lower()), "")
-    return (told or (lines[0] if lines else type(error).__name__))[:300]
+    cause = next((line for line in lines if "Exception" in line or "msg" in line.lower()), "")
+    return (cause or (lines[0] if lines else type(error).__name__))[:300]

@@ -168,9 +168,9 @@ def _teller(progress: Progress, deviation: float, task: Task) -> Any:
 
     class Teller(keras.callbacks.Callback):  # type: ignore[misc,unused-ignore]
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-            told = dict(logs or {})
+            metrics = dict(logs or {})
             if task == "regression":
-                told |= {name: told[name] * deviation for name in _QUANTITY if name in told}
-            progress(epoch + 1, told)
+                metrics |= {name: metrics[name] * deviation for name in _QUANTITY if name in metrics}
+            progress(epoch + 1, metrics)
 
     return Teller()

@@ -53,13 +53,13 @@ def problems(layers: Sequence[Any], params: Mapping[str, Any]) -> list[Problem]:
 
     known = layer_names()
     found = [
-        problem for place, layer in enumerate(layers) for problem in known.problems(layer, ("layers", place))
+        problem for index, layer in enumerate(layers) for problem in known.problems(layer, ("layers", index))
     ]
     if "optimizer" in params:
         found += optimizer_names().problems(params["optimizer"], ("params", "optimizer"))
     callbacks = callback_names()
-    for place, callback in enumerate(params.get("callbacks") or ()):
-        found += callbacks.problems(callback, ("params", "callbacks", place))
+    for index, callback in enumerate(params.get("callbacks") or ()):
+        found += callbacks.problems(callback, ("params", "callbacks", index))
     if params.get("loss"):
         losses = Named(keras.losses, keras.losses.Loss, "loss")
         try:
@@ -84,14 +84,14 @@ def chosen(layers: Sequence[Any], params: Mapping[str, Any]) -> tuple[list[Any],
         if outer != "layers":
             rest[key] = value
             continue
-        place, _, argument = inner.partition("__")
-        if not place.isdigit() or int(place) >= len(found) or not argument:
+        index, _, argument = inner.partition("__")
+        if not index.isdigit() or int(index) >= len(found) or not argument:
             raise TrainingError(
                 f"params: {key!r}: expected layers__NUMBER__ARGUMENT, NUMBER from 0 to {len(found) - 1}"
             )
-        name, arguments = named.split(found[int(place)])
+        name, arguments = named.split(found[int(index)])
         given = arguments if isinstance(arguments, Mapping) else {}
-        found[int(place)] = {name: {**given, argument: value}}
+        found[int(index)] = {name: {**given, argument: value}}
     return found, rest
 
 
@@ -115,14 +115,14 @@ def from_layers(
     known = layer_names()
     start = keras.Input(shape)
     given = start
-    for place, layer in enumerate(layers):
+    for index, layer in enumerate(layers):
         try:
             given = known.make(layer)(given)
         except TrainingError as error:
-            raise TrainingError(f"layers -> {place} -> {error}") from None
+            raise TrainingError(f"layers -> {index} -> {error}") from None
         except Exception as error:  # noqa: BLE001 (a layer may raise anything on its input)
             name = named.split(layer)[0]
-            raise TrainingError(f"layers -> {place} -> {name}: {named.first_line(error)}") from None
+            raise TrainingError(f"layers -> {index} -> {name}: {named.first_line(error)}") from None
     if with_output:
         if len(given.shape) != 2:
             raise TrainingError(

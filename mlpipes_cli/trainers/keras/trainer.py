@@ -71,10 +71,10 @@ class KerasTrainer:
         content = _written(model, file)
         net = KerasNet(content, keras_parts.users_own(content, training.spec.get("function")), outputs)
         _answers_well(net, found, training)
-        told = {"epochs_run": progress.epochs, "weights": int(model.count_params())}
+        logged = {"epochs_run": progress.epochs, "weights": int(model.count_params())}
         if progress.best_epoch:
-            told["best_epoch"] = progress.best_epoch
-        fitted = finished(training, found, net, logits=False, params=told, pins=PINS)
+            logged["best_epoch"] = progress.best_epoch
+        fitted = finished(training, found, net, logits=False, params=logged, pins=PINS)
         fitted.files["model.keras"] = file
         written = training.scratch / "callbacks"
         if written.is_dir():

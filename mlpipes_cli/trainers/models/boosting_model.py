@@ -51,8 +51,8 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
     def _target(self, y: Any) -> Any:
         if not self.labels:
             return np.asarray(y)
-        place = {label: position for position, label in enumerate(self.classes_.tolist())}
-        return np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)
+        code_of = {label: position for position, label in enumerate(self.classes_.tolist())}
+        return np.array([code_of[label] for label in np.asarray(y).tolist()], dtype=np.int64)
 
     def predict(self, X: Any) -> Any:
         """Return (n,) labels or numbers."""
@@ -81,7 +81,7 @@ class Boosted(BaseEstimator):  # type: ignore[misc,unused-ignore]
 def _codes(y: Any) -> tuple[Any, Any]:
     """Return the sorted labels, and each row's position among them."""
     labels = sorted(set(np.asarray(y).tolist()))
-    place = {label: position for position, label in enumerate(labels)}
-    codes = np.array([place[label] for label in np.asarray(y).tolist()], dtype=np.int64)
+    code_of = {label: position for position, label in enumerate(labels)}
+    codes = np.array([code_of[label] for label in np.asarray(y).tolist()], dtype=np.int64)
     plain = {type(label) for label in labels} in ({int}, {bool})
     return np.array(labels) if plain else np.array(labels, dtype=object), codes

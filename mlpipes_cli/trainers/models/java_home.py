@@ -51,7 +51,7 @@ def look_for_java(
         environ: Variables to use instead of the process's environment.
     """
     refused: list[str] = []
-    for source, home in _places(os.environ if environ is None else environ):
+    for source, home in _candidates(os.environ if environ is None else environ):
         version = version_of(home)
         if version is None:
             refused.append(f"{source} ({home}) contains no working Java")
@@ -91,7 +91,7 @@ def _feature(version: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-def _places(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     for name in ("H2O_JAVA_HOME", "JAVA_HOME"):
         if value := environ.get(name):
             yield name, Path(value)

@@ -64,7 +64,7 @@ def session(java: Path, folder: Path, memory: int, settings: Mapping[str, str], 
     except BaseException as error:
         sys.stderr.write((folder / _LOG).read_text("utf-8", errors="replace"))
         if isinstance(error, Py4JError | OSError):  # read the error while Java still responds
-            raise RuntimeError(_said(error, process, folder / _LOG)) from None
+            raise RuntimeError(_description(error, process, folder / _LOG)) from None
         raise
     finally:
         end(process, found)
@@ -166,8 +166,8 @@ def last_words(log: Path) -> str:
         lines = log.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    told = [line.strip() for line in lines if re.search("Error| ERROR |Exception", line)]
-    return (told or [line.strip() for line in lines if line.strip()] or [""])[0][:300]
+    errors = [line.strip() for line in lines if re.search("Error| ERROR |Exception", line)]
+    return (errors or [line.strip() for line in lines if line.strip()] or [""])[0][:300]
 
 
 def _conf(folder: Path, memory: int, settings: Mapping[str, str], master: str) -> dict[str, str]:
@@ -212,7 +212,7 @@ def _command(
     return [part for part in parts if part != _VECTORS]
 
 
-def _said(error: Exception, process: subprocess.Popen[bytes], log: Path) -> str:
+def _description(error: Exception, process: subprocess.Popen[bytes], log: Path) -> str:
     """Describe an error in Java: its cause, or the last output if Java has exited."""
     try:
         cause = error.java_exception  # type: ignore[attr-defined]

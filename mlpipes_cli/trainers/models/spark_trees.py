@@ -105,14 +105,14 @@ class Trees:
     def _answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         import numpy as np
 
-        told = self.values[self.leaves(X)]  # (n, trees, values)
+        values = self.values[self.leaves(X)]  # (n, trees, values)
         if self.kind == "boosted" or not self.classes:
-            total = _sum(told[:, :, 0] * self.weights)
+            total = _sum(values[:, :, 0] * self.weights)
             if not self.classes:
                 return (total / len(self.roots) if self.kind == "forest" else total), None, None
             raw, probabilities = two_classes(total, 2.0)
             return (total > 0.0).astype(np.float64), raw, probabilities
-        raw = told[:, 0] if self.kind == "tree" else _sum(np.moveaxis(_shares(told), 1, 2))
+        raw = values[:, 0] if self.kind == "tree" else _sum(np.moveaxis(_shares(values), 1, 2))
         return raw.argmax(axis=1).astype(np.float64), raw, _shares(raw)
 
 

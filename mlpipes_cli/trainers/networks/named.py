@@ -11,7 +11,7 @@ from typing import Any
 from mlpipes_cli.suggest import did_you_mean
 from mlpipes_cli.trainers.base import Problem, TrainingError
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 
 
 class Named:
@@ -47,14 +47,14 @@ class Named:
         self.kind, self._more, self._nested = kind, tuple(more), tuple(nested)
         self._filled = dict(filled or {})
 
-    def problems(self, given: Any, place: Place) -> list[Problem]:
+    def problems(self, given: Any, location: Location) -> list[Problem]:
         """Return the problems of a name and its arguments: locations and messages."""
         name, arguments = split(given)
         found = self._classes.get(_plain(name))
         if found is None:
             near = did_you_mean(name, self.names)
-            return [(place, f"unknown {self.kind} {name!r}{near}")]
-        here = (*place, name) if isinstance(given, Mapping) else place
+            return [(location, f"unknown {self.kind} {name!r}{near}")]
+        here = (*location, name) if isinstance(given, Mapping) else location
         if not isinstance(arguments, Mapping):
             return self._making(given, here)
         known, is_open = self._takes(found)
@@ -104,11 +104,11 @@ class Named:
         has_more = any(item.kind is item.VAR_KEYWORD for item in parameters)
         return [*own, *self._more] if has_more else own, has_more and not self._more
 
-    def _making(self, given: Any, place: Place) -> list[Problem]:
+    def _making(self, given: Any, location: Location) -> list[Problem]:
         try:
             self.make(given)
         except TrainingError as error:
-            return [(place, str(error))]
+            return [(location, str(error))]
         return []
 
 
@@ -135,7 +135,9 @@ def first_line(error: BaseException) -> str:
     return next((part.strip() for part in str(error).splitlines() if part.strip()), type(error).__name__)
 
 
-def takes(function: Callable[..., Any], path: str, given: Mapping[str, Any], place: Place) -> list[Problem]:
+def takes(
+    function: Callable[..., Any], path: str, given: Mapping[str, Any], location: Location
+) -> list[Problem]:
     """Return a problem for each given argument that the user's function does not accept."""
     try:
         parameters = inspect.signature(function).parameters
@@ -144,7 +146,7 @@ def takes(function: Callable[..., Any], path: str, given: Mapping[str, Any], pla
     if any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
         return []
     return [
-        ((*place, name), f"{path} does not accept {name!r}{did_you_mean(name, parameters)}")
+        ((*location, name), f"{path} does not accept {name!r}{did_you_mean(name, parameters)}")
         for name in given
         if name not in parameters
     ]

@@ -208,8 +208,10 @@ def finished(
     pins: tuple[str, ...],
 ) -> Fitted:
     """Return the fitted model around a network, with the params to log."""
-    told = {"fitted_rows": len(found.kept), "validation_rows": len(found.held), **params}
-    told |= {f"image_{name}": " x ".join(map(str, one.shape)) for name, one in found.reader.pictures.items()}
+    logged = {"fitted_rows": len(found.kept), "validation_rows": len(found.held), **params}
+    logged |= {
+        f"image_{name}": " x ".join(map(str, one.shape)) for name, one in found.reader.pictures.items()
+    }
     if found.reader.pictures:
         pins = (*pins, "pillow")
-    return Fitted(found.model(net, training, logits), told, pins=pins)
+    return Fitted(found.model(net, training, logits), logged, pins=pins)

@@ -99,11 +99,11 @@ def _prepared(training: Training) -> tuple[Any, pd.DataFrame]:
 
 def _answering(X: pd.DataFrame, step: Any, labels: list[Any], pipeline: Any) -> Any:
     """Wrap a pipeline as a model that predicts raw rows in the experiment's labels."""
-    from mlpipes_cli.preprocess.behind import Behind
+    from mlpipes_cli.preprocess.preprocessed_model import PreprocessedModel
     from mlpipes_cli.trainers.models.pycaret_model import PycaretModel
 
     model = PycaretModel(pipeline, list(X.columns), labels)
-    return model if step is None else Behind(step, model)
+    return model if step is None else PreprocessedModel(step, model)
 
 
 def _again(pipeline: Any, labels: list[Any], training: Training) -> Fitted:
@@ -310,11 +310,11 @@ def _fitted(
     pipeline = experiment.finalize_model(model)
     package = type(model).__module__.partition(".")[0]
     pins = ("pycaret", "six", *([package] if package in _PACKAGES else []))
-    told = answering(pipeline)
+    fitted = answering(pipeline)
     if training.validation is not None:  # PyCaret has fitted it on the validation rows, too
-        told = _again(pipeline, labels, training).model
+        fitted = _again(pipeline, labels, training).model
     return Fitted(
-        told,
+        fitted,
         name=name,
         files=plots,
         pins=pins,

@@ -24,7 +24,7 @@ def remade(model: Any, before: pd.DataFrame, after: pd.DataFrame) -> Any:
         before: The rows that the function got.
         after: The same frame as the function left it.
     """
-    from mlpipes_cli.preprocess.behind import behind
+    from mlpipes_cli.preprocess.preprocessed_model import with_preprocessing
 
     own = dict(_own(model, before))
     left = {name: after[name] for name in before.columns if _made_of(before[name], after, name)}
@@ -32,7 +32,7 @@ def remade(model: Any, before: pd.DataFrame, after: pd.DataFrame) -> Any:
     if not columns or _answers(model, before, columns):
         return model
     step = step_of(columns)
-    whole = behind(step, model)
+    whole = with_preprocessing(step, model)
     if own:
         fits = all(list(step.known[name]) == known for name, known in own.items())
     else:
@@ -56,8 +56,8 @@ def _own(model: Any, X: pd.DataFrame) -> Iterator[tuple[Any, list[Any]]]:
         for position, known in zip(positions, booster.pandas_categorical or (), strict=False):
             yield X.columns[position], list(known)
     elif hasattr(model, "get_booster") and hasattr(model.get_booster(), "get_categories"):
-        told = model.get_booster().get_categories(export_to_arrow=True).to_arrow()
-        for position, (_, known) in enumerate(told):
+        categories = model.get_booster().get_categories(export_to_arrow=True).to_arrow()
+        for position, (_, known) in enumerate(categories):
             if known is not None and position < X.shape[1]:
                 yield X.columns[position], known.to_pylist()
 

@@ -7,14 +7,14 @@ from mlpipes_cli.trainers.fit_arguments import WEIGHTS
 from mlpipes_cli.trainers.python.settings import PythonRun
 from mlpipes_cli.trainers.python.trainer import FILLED, POSITIONAL, without_weights
 from mlpipes_cli.trainers.source_code.run_checks import SourceChecks
-from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Unresolved, resolve
 from mlpipes_cli.trainers.source_code.sources import Finder
 
 
 def check(run: PythonRun, here: Location, checks: SourceChecks) -> bool:
     """Return whether the source code is conclusive; tell the mistakes."""
     found = resolve(run.function, checks.finder)
-    if isinstance(found, Mistake):
+    if isinstance(found, Unresolved):
         checks.say((*here, "function"), found.text)
     elif not isinstance(found, CallSignature) or found.kind != "function":
         return False

@@ -60,7 +60,7 @@ class PythonTrainer:
 
     def fit(self, training: Training) -> Fitted:
         """Call the function and check what it returned."""
-        from mlpipes_cli.preprocess.behind import behind
+        from mlpipes_cli.preprocess.preprocessed_model import with_preprocessing
 
         path = training.spec["function"]
         function = estimators.load(path)
@@ -92,7 +92,7 @@ class PythonTrainer:
             raise TrainingError(f"{path} returned a {type(model).__name__}, which has no `predict`")
         if not training.images:
             model = remade(model, rows, X)
-        return Fitted(model if step is None else behind(step, model))
+        return Fitted(model if step is None else with_preprocessing(step, model))
 
     def answer(self, fitted: Fitted, X: pd.DataFrame, task: Task, classes: tuple[Any, ...]) -> Answers:
         """Predict with scikit-learn's methods."""

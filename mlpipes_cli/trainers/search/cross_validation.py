@@ -63,5 +63,5 @@ def _metrics(
     if threshold is not None and answers.scores is not None:
         labels = thresholds.at(threshold, answers.scores, training.classes)
     ids = np.arange(len(truth))
-    told = Predictions(training.task, training.classes, truth.to_numpy(), answers.scores, labels, ids)
-    return {name: float(value) for name, value in evaluate(told).items() if math.isfinite(value)}
+    predictions = Predictions(training.task, training.classes, truth.to_numpy(), answers.scores, labels, ids)
+    return {name: float(value) for name, value in evaluate(predictions).items() if math.isfinite(value)}

@@ -76,12 +76,12 @@ def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bo
 
 def problems(trainer: Trainer, spec: Mapping[str, Any]) -> list[Problem]:
     """Return a trainer's problems with a search: check the run with one value of each param."""
-    own = {(tuple(place), text) for place, text in trainer.check({**spec, "search": None})}
+    own = {(tuple(location), text) for location, text in trainer.check({**spec, "search": None})}
     found: list[Problem] = []
     for name, value in spaces.first(spec["search"]["space"]).items():
         params = {**(spec.get("params") or {}), name: value}
-        for place, text in trainer.check({**spec, "params": params, "search": None}):
-            if (tuple(place), text) not in own:
+        for location, text in trainer.check({**spec, "params": params, "search": None}):
+            if (tuple(location), text) not in own:
                 found.append((("search", name), text))
     return found
 

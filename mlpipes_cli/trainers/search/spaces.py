@@ -95,8 +95,8 @@ def _some_of(whole: int, tries: int, rng: np.random.Generator) -> Iterator[int]:
 def _at(space: Space, names: list[str], position: int) -> Values:
     found = {}
     for name in reversed(names):
-        position, place = divmod(position, len(space[name]))
-        found[name] = space[name][place]
+        position, index = divmod(position, len(space[name]))
+        found[name] = space[name][index]
     return {name: found[name] for name in names}
 
 

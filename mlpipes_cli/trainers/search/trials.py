@@ -102,7 +102,7 @@ class Bench:
             except Pruned as reason:
                 trial.status, trial.error = "pruned", why(reason)
             except (Exception, SystemExit) as error:  # noqa: BLE001 (the user's code may raise anything)
-                _told(error, number)
+                _log_failure(error, number)
                 trial.status, trial.error = "failed", why(error)
             if trial.status != "finished":
                 break
@@ -164,8 +164,8 @@ def judged(
     Raises:
         TrainingError: The metric is not defined for the predictions.
     """
-    told = replace(training, report=report)
-    answers = asked(trainer, told, rows, f"trial-{name}", refit(trainer, values, ""))
+    settings = replace(training, report=report)
+    answers = asked(trainer, settings, rows, f"trial-{name}", refit(trainer, values, ""))
     return measure(answers, rows[3], training, metric)
 
 
@@ -220,7 +220,7 @@ def measure(answers: Answers, truth: pd.Series, training: Training, metric: str)
     from mlpipes_cli.scoring.predictions import Predictions
 
     rows = len(truth)
-    told = Predictions(
+    predictions = Predictions(
         training.task,
         training.classes,
         truth.to_numpy(),
@@ -228,7 +228,7 @@ def measure(answers: Answers, truth: pd.Series, training: Training, metric: str)
         _labels(answers, truth, training),
         np.arange(rows),
     )
-    found = scorer(told, [metric]).values(np.ones((1, rows))).get(metric)
+    found = scorer(predictions, [metric]).values(np.ones((1, rows))).get(metric)
     value = math.nan if found is None else float(found[0])
     if not math.isfinite(value):
         raise TrainingError(f"{metric} is not defined for the predictions on a fold")
@@ -264,12 +264,12 @@ def _alone(
         rows = cut(training, fold)
         value = judged(trainer, training, metric, rows, f"{number}-{fold.fit[0]}", values, training.report)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (the user's code may raise anything)
-        _told(error, number)
+        _log_failure(error, number)
         return math.nan, why(error), began, time.time()
     return value, "", began, time.time()
 
 
-def _told(error: BaseException, number: int) -> None:
+def _log_failure(error: BaseException, number: int) -> None:
     sys.stderr.write(f"trial {number} failed: {why(error)}\n")
     if not isinstance(error, TrainingError):
         traceback.print_exc()

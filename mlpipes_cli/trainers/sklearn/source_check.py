@@ -9,7 +9,7 @@ from mlpipes_cli.config.yaml_source import Location
 from mlpipes_cli.trainers.fit_arguments import WEIGHTS, without_weights
 from mlpipes_cli.trainers.sklearn.settings import SklearnRun
 from mlpipes_cli.trainers.source_code.run_checks import SourceChecks
-from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, method_of, resolve
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Unresolved, method_of, resolve
 from mlpipes_cli.trainers.source_code.sources import Finder
 
 
@@ -35,7 +35,7 @@ def _estimator(
     """Return whether path and params are known to fit, and the call signature of the path."""
     found = resolve(path, checks.finder)
     clear = _nested((*here, "params"), params, checks)
-    if isinstance(found, Mistake):
+    if isinstance(found, Unresolved):
         checks.say((*here, "estimator"), found.text)
         return clear, None
     if found is None or found.kind == "object":
@@ -57,17 +57,17 @@ def _nested(here: Location, value: Any, checks: SourceChecks) -> bool:
         clear = [_nested((*here, key), item, checks) for key, item in value.items()]
         return all(clear)
     if isinstance(value, (list, tuple)):
-        clear = [_nested((*here, place), item, checks) for place, item in enumerate(value)]
+        clear = [_nested((*here, index), item, checks) for index, item in enumerate(value)]
         return all(clear)
     return True
 
 
 def _search(here: Location, run: SklearnRun, signature: CallSignature | None, checks: SourceChecks) -> bool:
     assert run.search is not None
-    place = checks.space(here)
-    clear = _nested(place, run.search.space, checks)
+    location = checks.space(here)
+    clear = _nested(location, run.search.space, checks)
     if signature is None or signature.kind != "class" or signature.is_open:
         return False
     plain = {name: value for name, value in run.search.space.items() if "__" not in name}
-    checks.names(place, plain, signature.parameters, signature, run.estimator.rpartition(".")[2])
+    checks.names(location, plain, signature.parameters, signature, run.estimator.rpartition(".")[2])
     return clear and len(plain) == len(run.search.space)

@@ -26,14 +26,14 @@ class SourceChecks:
         self._source, self.finder = source, finder
         self.problems: list[str] = []
 
-    def say(self, place: Location, text: str) -> None:
+    def say(self, location: Location, text: str) -> None:
         """Add a mistake."""
-        self.problems.append(self._source.problem(place, text))
+        self.problems.append(self._source.problem(location, text))
 
     def space(self, here: Location) -> Location:
         """Return the location of a search's space; in the short form the search itself is the space."""
-        place: Location = (*here, "search")
-        return (*place, "space") if (*place, "space") in self._source.lines else place
+        location: Location = (*here, "search")
+        return (*location, "space") if (*location, "space") in self._source.lines else location
 
     def names(
         self,

@@ -40,7 +40,7 @@ class CallSignature:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class Unresolved:
     """The path does not exist; ``text`` says where it ends and suggests a name."""
 
     text: str
@@ -50,7 +50,7 @@ class _Unclear(Exception):
     """Only an import can decide."""
 
 
-def resolve(path: str, finder: Finder) -> CallSignature | Mistake | None:
+def resolve(path: str, finder: Finder) -> CallSignature | Unresolved | None:
     """Resolve a dotted path (``package.module.Name`` or ``module:name``)."""
     try:
         parts = path.replace(":", ".").split(".")
@@ -58,7 +58,7 @@ def resolve(path: str, finder: Finder) -> CallSignature | Mistake | None:
     except (_Unclear, OSError, RecursionError):
         return None
     except SyntaxError as error:
-        return Mistake(f"{path!r}: {error.filename}:{error.lineno}: {error.msg}")
+        return Unresolved(f"{path!r}: {error.filename}:{error.lineno}: {error.msg}")
 
 
 def method_of(path: str, method: str, finder: Finder) -> CallSignature | None:
@@ -74,13 +74,13 @@ def method_of(path: str, method: str, finder: Finder) -> CallSignature | None:
         return None
 
 
-def _resolve(parts: list[str], finder: Finder) -> CallSignature | Mistake:
+def _resolve(parts: list[str], finder: Finder) -> CallSignature | Unresolved:
     module, rest = _deepest_module(parts, finder)
     if module is None:
         suggestion = did_you_mean(parts[0], finder.top_level_names())
-        return Mistake(f"no module named {parts[0]!r}{suggestion or _NOT_HERE.format(parts[0])}")
+        return Unresolved(f"no module named {parts[0]!r}{suggestion or _NOT_HERE.format(parts[0])}")
     if not rest:
-        return Mistake(f"{'.'.join(parts)!r} is a module; name an object in it{_something_in(module)}")
+        return Unresolved(f"{'.'.join(parts)!r} is a module; name an object in it{_something_in(module)}")
     if len(rest) > 1:
         near = did_you_mean(rest[0], finder.submodules(module))
         certain = near or not (module.is_dynamic or module.stars)
@@ -98,9 +98,9 @@ def _something_in(module: Module) -> str:
     return f", such as {public[0]}" if public else ""
 
 
-def _no_such(module: Module, name: str, finder: Finder) -> Mistake:
+def _no_such(module: Module, name: str, finder: Finder) -> Unresolved:
     known = [*module.public(), *finder.submodules(module)]
-    return Mistake(f"no {name!r} in {module.name}{did_you_mean(name, known)}")
+    return Unresolved(f"no {name!r} in {module.name}{did_you_mean(name, known)}")
 
 
 def _deepest_module(parts: list[str], finder: Finder) -> tuple[Module | None, list[str]]:

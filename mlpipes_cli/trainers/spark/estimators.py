@@ -54,9 +54,9 @@ def class_for(name: str, task: Task) -> Any:
     found = classes_of(name)
     fitting = [kind for kind in found if tells_classes(kind) == (task != "regression")]
     if not fitting:
-        told = "a quantity" if task == "regression" else "classes"
+        target = "a quantity" if task == "regression" else "classes"
         other = "linear_regression" if task == "regression" else "logistic_regression"
-        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {told}; use {other}, for example")
+        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {target}; use {other}, for example")
     kind = fitting[0]
     if task == "multiclass" and kind.__name__ in ("GBTClassifier", "LinearSVC", "FMClassifier"):
         raise TrainingError(
@@ -92,8 +92,8 @@ def params_of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
             raise TrainingError(f"{name!r} is set by mlpipes")
         if own not in open_:
             near = did_you_mean(own, open_)
-            told = near if own == name else near.replace(repr(_near(near)), repr(_snake(_near(near))))
-            raise TrainingError(f"{kind.__name__} of Spark has no parameter {name!r}{told}")
+            suggestion = near if own == name else near.replace(repr(_near(near)), repr(_snake(_near(near))))
+            raise TrainingError(f"{kind.__name__} of Spark has no parameter {name!r}{suggestion}")
         if own in values:
             raise TrainingError(f"{name!r} is given twice, as {own!r} and as {_snake(own)!r}")
         try:
@@ -127,8 +127,8 @@ def _plain(param: Any, value: Any) -> Any:
     return Matrices.dense(len(rows), len(rows[0]), cells)
 
 
-def _near(told: str) -> str:
-    found = re.search(r"'([^']+)'", told)
+def _near(suggestion: str) -> str:
+    found = re.search(r"'([^']+)'", suggestion)
     return found[1] if found else ""
 
 

@@ -98,9 +98,9 @@ def _trees(saved: Path, kind: str, classes: bool) -> Any | None:
     left = np.where(inner, start + [row["leftChild"] for row in rows], here)
     right = np.where(inner, start + [row["rightChild"] for row in rows], here)
     splits = [row["split"] for row in rows]
-    told = [row["impurityStats"] if classes and kind != "boosted" else [row["prediction"]] for row in rows]
+    values = [row["impurityStats"] if classes and kind != "boosted" else [row["prediction"]] for row in rows]
     if classes and kind != "boosted":
-        told = [stats[: _classes(saved)] for stats in told]
+        values = [stats[: _classes(saved)] for stats in values]
     return Trees(
         kind=kind,
         classes=classes,
@@ -115,7 +115,7 @@ def _trees(saved: Path, kind: str, classes: bool) -> Any | None:
         ),
         left=left,
         right=right,
-        values=np.array(told, dtype=np.float64),
+        values=np.array(values, dtype=np.float64),
     )
 
 

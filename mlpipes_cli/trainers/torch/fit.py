@@ -38,8 +38,8 @@ def compile_in(folder: Path) -> None:
     Otherwise PyTorch creates one among the system's temporary files as soon as deterministic algorithms are
     enabled.
     """
-    said = os.environ.get(_COMPILED)
-    if said is None or said in _FOLDERS:
+    configured = os.environ.get(_COMPILED)
+    if configured is None or configured in _FOLDERS:
         _FOLDERS.add(str(folder))
         os.environ[_COMPILED] = str(folder)
 
@@ -115,12 +115,12 @@ def fit(module: Any, found: NetworkRows, how: Settings, training: Training, outp
     best, waited, kept = math.inf, 0, None
     for epoch in range(1, how.epochs + 1):
         order = found.kept[torch.randperm(len(found.kept), generator=draw).numpy()]
-        told = loop.learn(order, optimizer)
+        metrics = loop.learn(order, optimizer)
         if len(found.held):
-            told |= {f"val_{name}": value for name, value in loop.look(found.held).items()}
-        progress(epoch, told)
-        if told[watched] < best - how.min_delta:
-            best, waited = told[watched], 0
+            metrics |= {f"val_{name}": value for name, value in loop.look(found.held).items()}
+        progress(epoch, metrics)
+        if metrics[watched] < best - how.min_delta:
+            best, waited = metrics[watched], 0
             kept = copy.deepcopy(module.state_dict()) if how.patience and how.restore_best else None
         else:
             waited += 1
@@ -205,8 +205,8 @@ class _Loop:
     def _measure(self, answers: Any, wanted: Any) -> float:
         if self._quantity:
             return float((answers - wanted).abs().sum())
-        told = (answers > 0).float() if answers.shape[1] == 1 else answers.argmax(dim=1)
-        return float((told == wanted).sum())
+        predicted = (answers > 0).float() if answers.shape[1] == 1 else answers.argmax(dim=1)
+        return float((predicted == wanted).sum())
 
 
 def inputs(found: NetworkRows, chosen: Any) -> Any:
@@ -222,8 +222,8 @@ def _slices(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     starts = list(range(0, len(rows), size))
     if len(starts) > 1 and len(rows) - starts[-1] == 1:
         starts.pop()
-    for place, start in enumerate(starts):
-        yield rows[start : starts[place + 1] if place + 1 < len(starts) else None]
+    for index, start in enumerate(starts):
+        yield rows[start : starts[index + 1] if index + 1 < len(starts) else None]
 
 
 def _optimizer(parameters: Any, how: Settings) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from log_help import Row
 
 import mlpipes_cli as mlpipes
 from mlpipes_cli.json_values import jsonable
+from mlpipes_cli.lifecycle.monitoring import reference as monitoring_reference
 
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "monitoring" / "index.md"
@@ -323,6 +327,53 @@ def test_a_model_without_reference_rows_says_what_to_do(served: Served) -> None:
     done = served.monitor("--model", "bare")
     assert done.code == 1
     assert "version 1 of model 'bare' has no reference rows; train with `data: {sample_rows" in done.err
+
+
+def test_a_version_that_is_deleted_while_it_is_checked_is_one_line(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody deletes it after the check chose it, and before its files are read."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(served.cli("env", "--json").ok().json["MLFLOW_TRACKING_URI"])
+    first = client.get_model_version("loans", "1")
+    model_id = first.source.rsplit("/", 1)[1]
+    version = client.create_model_version("loans", first.source, first.run_id, model_id=model_id).version
+    read = monitoring_reference.read
+
+    def deleted(*given: Any) -> Any:
+        client.delete_model_version("loans", str(version))
+        return read(*given)
+
+    monkeypatch.setattr(monitoring_reference, "read", deleted)
+    before = served.stored()
+    with pytest.raises(mlpipes.MlpipesError, match=f"^model 'loans' has no version {version}$") as caught:
+        mlpipes.Project(served.root).monitor(model="loans", version=int(version))
+    assert len(str(caught.value).splitlines()) == 1
+    assert served.stored() == before
+
+
+ARRAYS = """
+import mlflow, numpy
+from sklearn.linear_model import LogisticRegression
+rows = numpy.random.default_rng(1).normal(size=(50, 3))
+model = LogisticRegression().fit(rows, rows[:, 0] > 0)
+signature = mlflow.models.infer_signature(rows, model.predict(rows))
+with mlflow.start_run():
+    mlflow.sklearn.log_model(model, name="model", signature=signature, registered_model_name="arrays")
+"""
+
+
+def test_a_model_of_arrays_without_names_says_that_it_cannot_be_compared(served: Served) -> None:
+    environ = os.environ | served.cli("env", "--json").ok().json
+    subprocess.run([sys.executable, "-c", ARRAYS], env=environ, check=True, capture_output=True)
+    served.cli("models", "trust", "1", "--model", "arrays").ok()
+    done = served.monitor("--model", "arrays", "--version", "1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[-1] == (
+        "error: version 1 of model 'arrays' takes arrays without column names, which cannot be compared; "
+        "train it on a table with column names"
+    )
 
 
 def test_a_changed_reference_is_refused(served: Served) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console as RichConsole
@@ -14,6 +15,7 @@ from mlpipes_cli.cli.views import train_view
 from mlpipes_cli.cli.views.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry
 from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent as HistoryEntry
+from mlpipes_cli.lifecycle.promotion.listing import ModelRow
 from mlpipes_cli.lifecycle.reports.metric_cells import number
 from mlpipes_cli.lifecycle.training import CandidateResult
 
@@ -79,15 +81,35 @@ def test_a_leaderboard_of_80_columns_breaks_no_word() -> None:
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_a_promotion_is_one_line_of_the_history() -> None:
-    made = HistoryEntry(
+def test_long_names_of_aliases_are_shortened_and_ids_are_not() -> None:
+    aliases = ("production", "production-with-a-name-that-is-long", "and-another-alias-of-this-version")
+    entries = (replace(entry("gradient-boosting-shallow", 0.96), aliases=aliases),)
+    row = ModelRow(
+        "a-model-with-a-long-name", 12, aliases, "pr_auc_weighted", 0.9, 0.125, "forest-of-500-trees",
+        "a-long-experiment", "02ef40dc1f2e4d3a9f0b8a7c6d5e4f3a", "2026-11-29T10:00:00",
+    )  # fmt: skip
+    for table in (
+        train_view.board_table(Board("credit", "credit", "ks", "binary", "0f3a", entries)),
+        registry._models_table([row]),
+        registry._history_table([promoted("production-with-a-name-that-is-long-enough-for-two-lines")]),
+    ):
+        lines = drawn(table, 80)
+        assert all(len(line) <= 80 for line in lines), lines
+        assert any(start in line for start in ("02ef40dc", "2026-11-29 10:00:00") for line in lines)
+
+
+def promoted(alias: str) -> HistoryEntry:
+    return HistoryEntry(
         id="1", kind="promote", state="done", when="2026-11-29T10:00:00.123456+00:00",
         who="anna@laptop", git_user="Anna", model="credit-default",
-        alias="production", from_version=2, to_version=3, run_id="r", experiment="e",
+        alias=alias, from_version=2, to_version=3, run_id="r", experiment="e",
         candidate="forest", metric="ks", challenger=0.96, incumbent=0.95, lower=0.01, candidates=1, rows=100,
         reason="the first one that passes every gate of ours",
     )  # fmt: skip
-    lines = drawn(registry._history_table([made]), 80)
+
+
+def test_a_promotion_is_one_line_of_the_history() -> None:
+    lines = drawn(registry._history_table([promoted("production")]), 80)
     rows = [line for line in lines if line.startswith("2026-11-29 10:00:00")]
     assert len(rows) == 1 and len(rows[0]) <= 80 and "production" in rows[0]
 

@@ -251,7 +251,7 @@ def test_parts_of_a_trusted_model_come_with_all_of_it(tmp_path: Path) -> None:
 
 def test_long_words_fit_into_the_registry(tmp_path: Path) -> None:
     text = statements.trust(
-        files.listed(model(tmp_path / "m")), KEY, "m" * 250, 3, who="w" * 9999, when="2026", why="é" * 9999
+        files.listed(model(tmp_path / "m")), KEY, "m" * 250, 3, actor="w" * 9999, when="2026", why="é" * 9999
     )
     assert len(text) <= 5000
     assert statements.verified(text, KEY, "m" * 250, 3).why == "é" * 200

@@ -16,7 +16,7 @@ _NOTE = "stopped"
 _RUNS = ("running", "paused", "restarting")
 
 
-def halt(place: DockerStack, container: Container) -> bool:
+def halt(stack: DockerStack, container: Container) -> bool:
     """Stop a container and keep it with its log; return whether it ran before.
 
     Raises:
@@ -24,10 +24,10 @@ def halt(place: DockerStack, container: Container) -> bool:
     """
     ran = container.state in _RUNS
     if ran:
-        place.resources.stop(container)
-    state = (place.resources.inspect(container.id) or {}).get("State", {})
-    notes = place.identity.note(_NOTE)
-    place.identity.write_note(_NOTE, {**notes, container.service: state.get("FinishedAt")})
+        stack.resources.stop(container)
+    state = (stack.resources.inspect(container.id) or {}).get("State", {})
+    notes = stack.identity.note(_NOTE)
+    stack.identity.write_note(_NOTE, {**notes, container.service: state.get("FinishedAt")})
     return ran
 
 

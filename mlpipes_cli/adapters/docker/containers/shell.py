@@ -65,8 +65,8 @@ def _exchange(opened: Any, *, terminal: bool, writing: bool) -> None:
     if writing:
         threading.Thread(target=_send, args=(link, not terminal), name="shell-input", daemon=True).start()
     if terminal:
-        while piece := answer.read1(_PIECE):  # type: ignore[attr-defined]
-            _write(_OUTPUT, piece)
+        while chunk := answer.read1(_PIECE):  # type: ignore[attr-defined]
+            _write(_OUTPUT, chunk)
         return
     while len(header := answer.read(8)) == 8:
         where = _ERRORS if header[0] == _ERRORS else _OUTPUT
@@ -76,15 +76,15 @@ def _exchange(opened: Any, *, terminal: bool, writing: bool) -> None:
 def _send(link: socket.socket, ending: bool) -> None:
     """Send this process's input to the program; with ``ending`` also the end of the input."""
     with contextlib.suppress(OSError):
-        while piece := os.read(_INPUT, _PIECE):
-            link.sendall(piece)
+        while chunk := os.read(_INPUT, _PIECE):
+            link.sendall(chunk)
         if ending:
             link.shutdown(socket.SHUT_WR)
 
 
-def _write(where: int, piece: bytes) -> None:
-    while piece:
-        piece = piece[os.write(where, piece) :]
+def _write(where: int, chunk: bytes) -> None:
+    while chunk:
+        chunk = chunk[os.write(where, chunk) :]
 
 
 @contextlib.contextmanager
@@ -102,11 +102,11 @@ def _as_terminal(api: APIClient, made: str) -> Iterator[None]:
             api.exec_resize(made, height=size.lines, width=size.columns)
 
     before = termios.tcgetattr(_INPUT)
-    earlier = signal.signal(signal.SIGWINCH, resize)
+    previous = signal.signal(signal.SIGWINCH, resize)
     try:
         tty.setraw(_INPUT, termios.TCSADRAIN)  # keep input that was typed before
         resize()
         yield
     finally:
         termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGWINCH, earlier)
+        signal.signal(signal.SIGWINCH, previous)

@@ -58,20 +58,20 @@ def read_capabilities(engine: DockerEngine) -> EngineCapabilities:
         MlpipesError: The engine does not answer.
     """
     with translate_errors("reading the Docker engine's properties"):
-        said: Mapping[str, Any] = engine.client.api.info()
-    folder = str(said.get("DockerRootDir") or "")
+        info: Mapping[str, Any] = engine.client.api.info()
+    folder = str(info.get("DockerRootDir") or "")
     return EngineCapabilities(
-        version=str(said.get("ServerVersion") or ""),
-        kind=str(said.get("OSType") or "linux"),
+        version=str(info.get("ServerVersion") or ""),
+        kind=str(info.get("OSType") or "linux"),
         folder=folder,
         free=_free(folder) if engine.local else None,
-        memory=int(said.get("MemTotal") or 0),
-        cpus=int(said.get("NCPU") or 0),
-        driver=str(said.get("Driver") or ""),
-        limits_memory=bool(said.get("MemoryLimit", True)),
-        limits_cpus=bool(said.get("CpuCfsQuota", True)),
-        limits_swap=bool(said.get("SwapLimit", True)),
-        limits_pids=bool(said.get("PidsLimit", True)),
+        memory=int(info.get("MemTotal") or 0),
+        cpus=int(info.get("NCPU") or 0),
+        driver=str(info.get("Driver") or ""),
+        limits_memory=bool(info.get("MemoryLimit", True)),
+        limits_cpus=bool(info.get("CpuCfsQuota", True)),
+        limits_swap=bool(info.get("SwapLimit", True)),
+        limits_pids=bool(info.get("PidsLimit", True)),
     )
 
 
@@ -98,19 +98,21 @@ def check(engine: DockerEngine, services: Sequence[Service], reporter: Reporter)
 
 def findings(found: EngineCapabilities, services: Iterable[Service]) -> list[tuple[str, str, str]]:
     """Return (fault or warning, problem, fix) for each problem, faults first."""
-    told: list[tuple[str, str, str]] = []
+    problems: list[tuple[str, str, str]] = []
     if found.kind != "linux":
-        told.append(
+        problems.append(
             ("fault", f"the Docker engine runs {found.kind} containers", "switch it to Linux containers")
         )
     if found.free is not None and found.free < _DISK_WARNING:
         level = "fault" if found.free < _DISK_FAULT else "warning"
         what = f"{found.free / GIGABYTE:.1f} GB free in {found.folder}, where Docker keeps its data"
-        told.append((level, what, "free disk space: a full disk stops the database (see `docker system df`)"))
+        problems.append(
+            (level, what, "free disk space: a full disk stops the database (see `docker system df`)")
+        )
     wanted = sum(service.mem_limit or 0 for service in services)
     if found.memory and wanted > found.memory:
         what = f"the services may use {_gb(wanted)}, but the engine's machine has only {_gb(found.memory)}"
-        told.append(("warning", what, "lower `memory:` in mlpipes.yaml, or give Docker more memory"))
+        problems.append(("warning", what, "lower `memory:` in mlpipes.yaml, or give Docker more memory"))
     kept = {
         "memory": found.limits_memory,
         "swap": found.limits_swap or not found.limits_memory,
@@ -120,11 +122,13 @@ def findings(found: EngineCapabilities, services: Iterable[Service]) -> list[tup
     lacks = [word for word, can in kept.items() if not can]
     if lacks:
         what = f"this engine cannot limit {_listed(lacks)}: the services run without these limits"
-        told.append(("warning", what, "let the engine use cgroup v2 (rootless: delegate its controllers)"))
+        problems.append(
+            ("warning", what, "let the engine use cgroup v2 (rootless: delegate its controllers)")
+        )
     if found.driver == "vfs":
         what = "the engine stores images with vfs, which is slow and large"
-        told.append(("warning", what, "use overlay2, or fuse-overlayfs where rootless"))
-    return sorted(told, key=lambda one: one[0] != "fault")
+        problems.append(("warning", what, "use overlay2, or fuse-overlayfs where rootless"))
+    return sorted(problems, key=lambda one: one[0] != "fault")
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -91,34 +91,34 @@ def available(environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
     return True, candidate.how
 
 
-def _first(places: list[EngineCandidate], budget: float | None) -> tuple[EngineCandidate, PingAnswer]:
+def _first(candidates: list[EngineCandidate], budget: float | None) -> tuple[EngineCandidate, PingAnswer]:
     """Return the first candidate that answers, within ``budget`` seconds in all (None: no total limit)."""
     deadline = None if budget is None else time.monotonic() + budget
     tried: list[tuple[EngineCandidate, EngineUnreachable]] = []
-    for place in places:
-        patience = _SSH_PATIENCE if place.scheme == "ssh" else _PATIENCE
+    for candidate in candidates:
+        patience = _SSH_PATIENCE if candidate.scheme == "ssh" else _PATIENCE
         if deadline is not None:
             patience = max(
-                0.05, min(patience, (deadline - time.monotonic()) * (1.0 if place.chosen else 0.5))
+                0.05, min(patience, (deadline - time.monotonic()) * (1.0 if candidate.chosen else 0.5))
             )
         try:
-            answer = ask(place, patience) if deadline is None else _ask_within(place, patience)
+            answer = ask(candidate, patience) if deadline is None else _ask_within(candidate, patience)
         except EngineUnreachable as failure:
-            tried.append((place, failure))
+            tried.append((candidate, failure))
             continue
         if _number(answer.api) < _number(MINIMUM_API):
-            raise too_old(place, answer.api)
-        return place, answer
+            raise too_old(candidate, answer.api)
+        return candidate, answer
     raise explain(tried)
 
 
-def _ask_within(place: EngineCandidate, patience: float) -> PingAnswer:
+def _ask_within(candidate: EngineCandidate, patience: float) -> PingAnswer:
     """Call :func:`ask` with a timeout that also holds if a name server does not answer."""
     found: list[PingAnswer | EngineUnreachable] = []
 
     def work() -> None:
         try:
-            found.append(ask(place, patience))
+            found.append(ask(candidate, patience))
         except EngineUnreachable as failure:
             found.append(failure)
 

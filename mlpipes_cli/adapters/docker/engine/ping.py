@@ -38,10 +38,10 @@ class EngineUnreachable(Exception):
         said: The error message.
     """
 
-    def __init__(self, kind: Kind, said: str = "") -> None:
-        super().__init__(f"{kind}: {said}")
+    def __init__(self, kind: Kind, message: str = "") -> None:
+        super().__init__(f"{kind}: {message}")
         self.kind: Kind = kind
-        self.said = " ".join(said.split())
+        self.message = " ".join(message.split())
 
 
 def ask(candidate: EngineCandidate, timeout: float) -> PingAnswer:
@@ -55,13 +55,13 @@ def ask(candidate: EngineCandidate, timeout: float) -> PingAnswer:
         EngineUnreachable: There is no engine, or it cannot be reached.
     """
     deadline = time.monotonic() + timeout
-    with _faults(candidate), _connected(candidate, timeout) as sock:
+    with _errors(candidate), _connected(candidate, timeout) as sock:
         sock.settimeout(max(0.05, deadline - time.monotonic()))
         return _ping(sock)
 
 
 @contextlib.contextmanager
-def _faults(candidate: EngineCandidate) -> Iterator[None]:
+def _errors(candidate: EngineCandidate) -> Iterator[None]:
     try:
         yield
     except ssh.SshError as error:
@@ -131,6 +131,6 @@ def _ping(sock: socket.socket) -> PingAnswer:
     except ValueError:
         found = None
     if response.status != 200 or not isinstance(found, dict) or "ApiVersion" not in found:
-        said = found.get("message", "") if isinstance(found, dict) else body[:200].decode(errors="replace")
-        raise EngineUnreachable("wrong", f"it answers {response.status} {said}")
+        message = found.get("message", "") if isinstance(found, dict) else body[:200].decode(errors="replace")
+        raise EngineUnreachable("wrong", f"it answers {response.status} {message}")
     return PingAnswer(str(found["ApiVersion"]))

@@ -67,18 +67,18 @@ class SshConnection:
     def __init__(self, url: str) -> None:
         command = ["ssh", *_OPTIONS, *destination(url), *_REMOTE]
         self.sock, theirs = socket.socketpair()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=self._said,
+                stderr=self._stderr,
                 start_new_session=True,
             )
         except OSError as error:
             self.sock.close()
-            self._said.close()
+            self._stderr.close()
             what = "is not installed" if isinstance(error, FileNotFoundError) else str(error.strerror)
             raise SshError(f"the program `ssh` {what}") from None
         finally:
@@ -89,8 +89,8 @@ class SshConnection:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
         with contextlib.suppress(OSError, ValueError):
-            size = os.fstat(self._said.fileno()).st_size
-            text = os.pread(self._said.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
+            size = os.fstat(self._stderr.fileno()).st_size
+            text = os.pread(self._stderr.fileno(), 4000, max(0, size - 4000)).decode(errors="replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             return lines[-1] if lines else ""
         return ""
@@ -99,7 +99,7 @@ class SshConnection:
         """Close this end; the process gets the end of its input once no response is being read any more."""
         with contextlib.suppress(OSError):
             self.sock.close()
-        self._said.close()
+        self._stderr.close()
 
     def close(self) -> None:
         """End the connection and the process."""
@@ -111,7 +111,7 @@ class SshConnection:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._said.close()
+        self._stderr.close()
 
     def __enter__(self) -> SshConnection:
         return self

@@ -34,13 +34,13 @@ class RegistryUnreachable(MlpipesError):
     """An image could not be pulled, since its registry cannot be reached from the engine."""
 
 
-def kind_of(said: str) -> str:
+def kind_of(message: str) -> str:
     """Return the kind of a failed pull by the engine's message; empty if the message is not known."""
-    lower = said.lower()
+    lower = message.lower()
     return next((kind for kind, pattern in _CLASSES if re.search(pattern, lower)), "")
 
 
-def refusal(image: ImageReference, said: str, *, logged_in: bool = False) -> MlpipesError:
+def refusal(image: ImageReference, message: str, *, logged_in: bool = False) -> MlpipesError:
     """Return the error for an image that could not be pulled.
 
     Args:
@@ -48,15 +48,15 @@ def refusal(image: ImageReference, said: str, *, logged_in: bool = False) -> Mlp
         said: The engine's message.
         logged_in: Whether the user has credentials for that registry.
     """
-    said = " ".join(said.split())
+    message = " ".join(message.split())
     host = image.registry
-    kind = kind_of(said)
-    what, hint = _told(kind, image, host, logged_in)
+    kind = kind_of(message)
+    what, hint = _explained(kind, image, host, logged_in)
     error = RegistryUnreachable if kind in ("name", "network") else MlpipesError
-    return error(f"{image}: {what} ({said})" if said else f"{image}: {what}", hint)
+    return error(f"{image}: {what} ({message})" if message else f"{image}: {what}", hint)
 
 
-def _told(kind: str, image: ImageReference, host: str, logged_in: bool) -> tuple[str, str]:
+def _explained(kind: str, image: ImageReference, host: str, logged_in: bool) -> tuple[str, str]:
     login = "docker login" if host == HUB else f"docker login {host}"
     gone = f"a newer mlpipes may use another one; {_OFFLINE}"
     if kind == "either" and logged_in:

@@ -7,16 +7,16 @@ from mlpipes_cli.adapters.docker.images.reference import HUB, ImageReference
 from mlpipes_cli.errors import MlpipesError
 
 
-def refusal(image: ImageReference, said: str) -> MlpipesError:
+def refusal(image: ImageReference, message: str) -> MlpipesError:
     """Return the error for an image that could not be pushed.
 
     Args:
         image: The image.
         said: The engine's message.
     """
-    said = " ".join(said.split())
-    what, hint = _reason(kind_of(said), image.registry)
-    return MlpipesError(f"{image.named}: {what} ({said})" if said else f"{image.named}: {what}", hint)
+    message = " ".join(message.split())
+    what, hint = _reason(kind_of(message), image.registry)
+    return MlpipesError(f"{image.named}: {what} ({message})" if message else f"{image.named}: {what}", hint)
 
 
 def unreadable_credentials(image: ImageReference, error: Exception) -> MlpipesError:

@@ -66,28 +66,28 @@ def ended(state: Mapping[str, Any]) -> str:
 def last_log_lines(resources: StackResources, container: str, lines: int = _LINES) -> str:
     """Return the last lines of a container's log as one line."""
     with contextlib.suppress(MlpipesError), translate_errors("reading a log"):
-        said = resources.api.logs(container, tail=lines * 20).decode(errors="replace")
-        rows = [" ".join(row.split()) for row in said.splitlines() if row.strip()]
+        output = resources.api.logs(container, tail=lines * 20).decode(errors="replace")
+        rows = [" ".join(row.split()) for row in output.splitlines() if row.strip()]
         rows = [row for row in rows if not _TO_PROBES.search(row)] or rows
         return " | ".join(rows[-lines:])
     return ""
 
 
-def report(place: DockerStack, service: ContainerService) -> MlpipesError:
+def report(stack: DockerStack, service: ContainerService) -> MlpipesError:
     """Return the error to raise; stop but keep a container that the engine would restart for ever."""
-    said = last_log_lines(place.resources, service.container)
-    for secret in place.secrets.values():
+    output = last_log_lines(stack.resources, service.container)
+    for secret in stack.secrets.values():
         if len(secret) >= 8:
-            said = said.replace(secret, "…")
+            output = output.replace(secret, "…")
     name, state = service.name, service.state
     if state.ended:
         what = f"exited while starting ({state.words})"
         with contextlib.suppress(MlpipesError), translate_errors("stopping it"):
-            place.resources.api.stop(service.container, timeout=1)
+            stack.resources.api.stop(service.container, timeout=1)
     else:
-        why = f", {service.said}" if service.said else ""
+        why = f", {service.problem}" if service.problem else ""
         what = f"did not answer within {service.timeout:.0f} s (it runs{why})"
-    return startup_error(name, what, said, _hint(name, said, state))
+    return startup_error(name, what, output, _hint(name, output, state))
 
 
 def more_memory(name: str) -> str:
@@ -98,8 +98,8 @@ def more_memory(name: str) -> str:
     return f"give it more memory in mlpipes.yaml: `stack: {{{found.section}: {{memory: 4g}}}}`"
 
 
-def _hint(name: str, said: str, state: StartupState) -> str:
+def _hint(name: str, output: str, state: StartupState) -> str:
     if state.oom:
         return more_memory(name)
-    found = next((hint for words, hint in _HINTS if words in said.lower()), "")
+    found = next((hint for words, hint in _HINTS if words in output.lower()), "")
     return found or f"see `mlpipes logs {name}` and `mlpipes doctor`; the other services are unchanged"

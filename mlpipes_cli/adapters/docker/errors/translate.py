@@ -47,9 +47,9 @@ def translate_errors(doing: str) -> Iterator[None]:
 
 def refused(doing: str, error: Exception) -> MlpipesError:
     """Return the error for an operation that the engine refused."""
-    said = message_of(error)
-    hint = next((hint for part, hint in _HINTS if part.lower() in said.lower()), "see `mlpipes doctor`")
-    return MlpipesError(f"{doing}: Docker engine error: {said}", hint)
+    message = message_of(error)
+    hint = next((hint for part, hint in _HINTS if part.lower() in message.lower()), "see `mlpipes doctor`")
+    return MlpipesError(f"{doing}: Docker engine error: {message}", hint)
 
 
 def message_of(error: Exception) -> str:
@@ -65,8 +65,8 @@ def is_missing(error: Exception) -> bool:
 
 def port_in_use(error: Exception) -> int | None:
     """Return the host port that is in use (0 if the message does not name it); None for other errors."""
-    said = message_of(error)
-    if not any(part in said.lower() for part in _PORT_TAKEN):
+    message = message_of(error)
+    if not any(part in message.lower() for part in _PORT_TAKEN):
         return None
-    found = re.findall(r"[\]\d]:(\d{1,5})\b", said)
+    found = re.findall(r"[\]\d]:(\d{1,5})\b", message)
     return int(found[0]) if found else 0

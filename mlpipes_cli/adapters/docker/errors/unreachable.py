@@ -16,10 +16,10 @@ _WITHOUT = "or use `--runtime embedded`, which needs no Docker"
 def explain(tried: Sequence[tuple[EngineCandidate, EngineUnreachable]]) -> MlpipesError:
     """Return the error for the failed candidates; of several, the most informative one."""
     if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
-        places = ", ".join(str(one.socket) for one, _ in tried[:4])
+        sockets = ", ".join(str(one.socket) for one, _ in tried[:4])
         others = f" or {len(tried) - 4} other paths" if len(tried) > 4 else ""
         return MlpipesError(
-            f"no Docker engine found: no socket at {places}{others}",
+            f"no Docker engine found: no socket at {sockets}{others}",
             f"{_install()}, {_WITHOUT}",
         )
     return explain_one(*min(tried, key=_telling))
@@ -32,7 +32,7 @@ def _telling(one: tuple[EngineCandidate, EngineUnreachable]) -> int:
 
 def explain_one(candidate: EngineCandidate, failure: EngineUnreachable) -> MlpipesError:
     """Return the error for one candidate."""
-    where, said = candidate.how, failure.said
+    where, message = candidate.how, failure.message
     if failure.kind == "missing":
         return MlpipesError(
             f"{where}: the socket {candidate.socket} does not exist",
@@ -50,16 +50,16 @@ def explain_one(candidate: EngineCandidate, failure: EngineUnreachable) -> Mlpip
             f"{where}: accepts connections but does not answer", f"restart Docker ({_start(candidate)})"
         )
     if failure.kind == "unknown host":
-        return MlpipesError(f"{where}: unknown host ({said})", "check the address and the network")
+        return MlpipesError(f"{where}: unknown host ({message})", "check the address and the network")
     if failure.kind == "tls":
-        return MlpipesError(f"{where}: the TLS connection failed ({said})", _tls_hint(candidate))
+        return MlpipesError(f"{where}: the TLS connection failed ({message})", _tls_hint(candidate))
     if failure.kind == "ssh":
         machine = candidate.url.removeprefix("ssh://")
         return MlpipesError(
-            f"{where}: ssh failed: {said or 'it exited without a message'}",
+            f"{where}: ssh failed: {message or 'it exited without a message'}",
             f"make `ssh {candidate.url} docker version` work without a prompt for {machine}",
         )
-    return MlpipesError(f"{where}: no Docker engine answers at this address ({said})", "check the address")
+    return MlpipesError(f"{where}: no Docker engine answers at this address ({message})", "check the address")
 
 
 def too_old(candidate: EngineCandidate, api: str) -> MlpipesError:
@@ -90,7 +90,7 @@ def _install() -> str:
 
 
 def _start(candidate: EngineCandidate) -> str:
-    place = candidate.url
+    url = candidate.url
     for part, how in (
         ("colima", "run `colima start`"),
         ("orbstack", "start OrbStack"),
@@ -99,7 +99,7 @@ def _start(candidate: EngineCandidate) -> str:
         ("/.docker/", "start Docker Desktop"),
         ("/run/user/", "run `systemctl --user start docker`"),
     ):
-        if part in place:
+        if part in url:
             return how
     if candidate.scheme == "tcp":
         return "start the engine on that machine and check the port"

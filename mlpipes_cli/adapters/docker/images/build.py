@@ -174,8 +174,8 @@ class BuildProgress:
     def note(self) -> str:
         """The current step, the number of steps, the shortened last line: ``step 4/9: Collecting numpy``."""
         number, _, order = self._step.partition(" : ")
-        said = self._last[-1] if self._last else " ".join(order.split())
-        shown = said if len(said) <= _NOTE else f"{said[: _NOTE - 1]}…"
+        line = self._last[-1] if self._last else " ".join(order.split())
+        shown = line if len(line) <= _NOTE else f"{line[: _NOTE - 1]}…"
         return f"{number.lower()}: {shown}" if number else shown
 
     def take(self, event: dict[str, object]) -> None:
@@ -193,17 +193,17 @@ class BuildProgress:
             elif not line.startswith(("--> ", "---> ", "Removing intermediate container")):
                 self._last.append(line)
 
-    def _failed(self, said: str) -> MlpipesError:
+    def _failed(self, message: str) -> MlpipesError:
         words = self._step.partition(" : ")[2].split()
-        if words[:1] == ["FROM"] and len(words) > 1 and kind_of(said):
-            base = refusal(parse(filled(words[1], self._args)), said)
+        if words[:1] == ["FROM"] and len(words) > 1 and kind_of(message):
+            base = refusal(parse(filled(words[1], self._args)), message)
             return MlpipesError(f"building {self._name}: {base.reason}", base.hint)
         lines = " | ".join(self._last)
         step = self._step.split(" : ")[0] or "the build"
         detail = f"; its last lines: {lines}" if lines else ""
         return MlpipesError(
-            f"building {self._name}: {step} failed: {' '.join(said.split())[:300]}{detail}",
-            _hint(f"{said} {lines}"),
+            f"building {self._name}: {step} failed: {' '.join(message.split())[:300]}{detail}",
+            _hint(f"{message} {lines}"),
         )
 
 

@@ -52,8 +52,8 @@ def _refused(engine: DockerEngine, image: ImageReference) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        said = str(error.explanation or error)
-        raise refusal(image, said, logged_in=_logged_in(engine, image)) from None
+        message = str(error.explanation or error)
+        raise refusal(image, message, logged_in=_logged_in(engine, image)) from None
     except (RequestException, HTTPError, ConnectionError):
         raise MlpipesError(
             f"{image}: the Docker engine stopped responding while it pulled the image",

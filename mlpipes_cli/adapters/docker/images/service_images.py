@@ -70,14 +70,14 @@ def ensure(engine: DockerEngine, services: Sequence[Service], reporter: Reporter
         MlpipesError: An image is not available; the message has the reason.
     """
     found: dict[str, ServiceImage] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for service in services:
         image = find(engine, service)
         if image is None:
             image = _made(engine, service, reporter)
-        elif image.id not in told:
+        elif image.id not in reported:
             _tell(engine, image, reporter)
-        told.add(image.id)
+        reported.add(image.id)
         found[service.name] = image
     return found
 

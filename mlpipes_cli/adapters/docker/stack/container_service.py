@@ -48,7 +48,7 @@ class ContainerService(Service):
     container: str = ""
     fresh: bool = False
     restarts: int | None = None
-    said: str = ""
+    problem: str = ""
     state: StartupState = StartupState(False, False, "", False)
 
     @property

@@ -39,19 +39,19 @@ class DesiredState:
         environment_only: Services whose images take passwords from the environment alone.
     """
 
-    place: DockerStack
+    stack: DockerStack
     extra: Sequence[str]
     images: dict[str, str] = field(default_factory=dict)
     environment_only: set[str] = field(default_factory=set)
 
     @functools.cached_property
     def _facts(self) -> capabilities.EngineCapabilities:
-        return capabilities.read_capabilities(self.place.engine)
+        return capabilities.read_capabilities(self.stack.engine)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The services that should run."""
-        return (*core(self.place.project.config), *self.extra)
+        return (*core(self.stack.project.config), *self.extra)
 
     def compose(self, ports: Mapping[str, int]) -> Compose:
         """Return the Compose file with this project's values.
@@ -60,28 +60,28 @@ class DesiredState:
             ConfigError: The Compose file, or that of the user's own services, is not valid.
             UsageError: One of the additional services does not exist.
         """
-        place = self.place
-        config = place.project.config
+        stack = self.stack
+        config = stack.project.config
         values = variables(
             config,
-            place.secrets,
-            id=place.marks.id,
+            stack.secrets,
+            id=stack.marks.id,
             ports=ports,
-            hosts=addresses.allowed_hosts(place.address, config.stack.listen),
-            names=(*names_of(place.address), *names_of(config.stack.listen)),
-            keys=place.keys,
-            auth=place.auth,
+            hosts=addresses.allowed_hosts(stack.address, config.stack.listen),
+            names=(*names_of(stack.address), *names_of(config.stack.listen)),
+            keys=stack.keys,
+            auth=stack.auth,
         )
         compose = load(compose_file(), values)
         known = list(catalog.optional())
         for one in catalog.added():
             if one.name in self.extra and one.compose:
                 compose = packages.extend(compose, one, one.compose, values)
-        own = place.project.root / override.NAME
+        own = stack.project.root / override.NAME
         if own.is_file():
             ours = [name for name in self.names if name in compose.services]
             compose = override.extend(compose, own, values, ours)
-            known += override.names(place.project.root)
+            known += override.names(stack.project.root)
         wrong = next((name for name in self.extra if name not in known), None)
         if wrong:
             raise UsageError(
@@ -101,7 +101,7 @@ class DesiredState:
             if compose.services[needed].step:
                 found |= self.needs(compose, needed)
             else:
-                found.add(self.place.store if needed in STORES else needed)
+                found.add(self.stack.store if needed in STORES else needed)
         return found & set(self.names)
 
     def fetch(
@@ -121,7 +121,7 @@ class DesiredState:
                 if one.build and image.labels.get(labels.PASSWORDS) != "files":
                     self.environment_only.add(one.name)
         missing = [one for one in services if one.name not in kept]
-        found = service_images.ensure(self.place.engine, missing, reporter) if missing else {}
+        found = service_images.ensure(self.stack.engine, missing, reporter) if missing else {}
         self.images = {**kept, **{name: image.id for name, image in found.items()}}
 
     def _require(self, service: str, id: str) -> Any:
@@ -130,7 +130,7 @@ class DesiredState:
 
         with translate_errors(f"looking for the image of {service}"):
             try:
-                return self.place.engine.client.images.get(id)
+                return self.stack.engine.client.images.get(id)
             except APIError as error:
                 if not is_missing(error):
                     raise
@@ -152,4 +152,4 @@ class DesiredState:
         service = capabilities.without_unsupported(self._facts, service)
         if service.name in self.environment_only:
             service = secrets.in_environment(service)
-        return ContainerSpec(service, image, service.image, self.place.marks, compose_file(), needs)
+        return ContainerSpec(service, image, service.image, self.stack.marks, compose_file(), needs)

@@ -52,7 +52,7 @@ class ContainerDriver:
     @property
     def stack(self) -> DockerStack:
         """The stack."""
-        return self.desired.place
+        return self.desired.stack
 
     @property
     def resources(self) -> StackResources:
@@ -143,8 +143,8 @@ class ContainerDriver:
 
     def _step(self, spec: ContainerSpec) -> None:
         self.progress.note(f"running the step {spec.service.name}")
-        if said := one_off.run(self.stack, spec):
-            self.progress.reporter.info(said)
+        if output := one_off.run(self.stack, spec):
+            self.progress.reporter.info(output)
 
     def _move(self, service: ContainerService, port: int) -> None:
         wanted = [one for one in port_settings(self.stack.project.config) if one.service == service.name]
@@ -164,13 +164,13 @@ class ContainerDriver:
 
     def answers(self, service: ContainerService) -> bool:
         if service.name == DATABASE:
-            service.said = self._provisioner.database(
+            service.problem = self._provisioner.database(
                 service.container, service.ports, touched=service.touched
             )
         elif service.name in STORES:
-            service.said = self._provisioner.store(service.ports)
+            service.problem = self._provisioner.store(service.ports)
         if service.name in (DATABASE, *STORES):
-            return not service.said
+            return not service.problem
         answer = self.stack.answers(service.name, service.ports)
         if answer is None:
             return startup.read_startup_state(self.resources, service).healthy

@@ -11,7 +11,7 @@ OWNER = "owner"  # changes the owner of a volume to its service's account
 _SECONDS = 3600  # a volume may have many files
 
 
-def run(place: DockerStack, plan: ContainerSpec) -> str:
+def run(stack: DockerStack, plan: ContainerSpec) -> str:
     """Run a step to its end.
 
     Args:
@@ -24,7 +24,7 @@ def run(place: DockerStack, plan: ContainerSpec) -> str:
     Raises:
         MlpipesError: The step fails, or its container cannot be created.
     """
-    resources, name = place.resources, plan.service.name
+    resources, name = stack.resources, plan.service.name
     full = resources.container(name)
     if strange := resources.foreign_container(full):
         raise strange
@@ -34,11 +34,11 @@ def run(place: DockerStack, plan: ContainerSpec) -> str:
         try:
             resources.api.start(made)
             code = int(resources.api.wait(made, timeout=_SECONDS)["StatusCode"])
-            said = " ".join(resources.api.logs(made).decode(errors="replace").split())
+            output = " ".join(resources.api.logs(made).decode(errors="replace").split())
         finally:
             resources.remove(made)
     if code:
         raise MlpipesError(
-            f"the step {name} failed with exit code {code}", said or "its container printed nothing"
+            f"the step {name} failed with exit code {code}", output or "its container printed nothing"
         )
-    return said
+    return output

@@ -33,7 +33,7 @@ class StackOperations:
     @property
     def stack(self) -> DockerStack:
         """The stack."""
-        return self.desired.place
+        return self.desired.stack
 
     def everything(self, versions: Mapping[str, str] | None = None) -> None:
         """Start all services, and remove containers that are not configured.

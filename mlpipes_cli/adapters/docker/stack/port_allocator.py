@@ -107,7 +107,7 @@ class PortAllocator:
                 remembered=None if remembered in self.refused else remembered,
                 preference=one.preferred,
                 say=self.say,
-                who=self.holder,
+                owner_of=self.holder,
             )
         if one.wanted is not None:
             return one.wanted

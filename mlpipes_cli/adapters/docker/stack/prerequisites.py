@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    draft: DesiredState,
+    desired: DesiredState,
     compose: Compose,
     found: Mapping[str, Container],
     versions: Mapping[str, str] | None,
@@ -40,44 +40,44 @@ def prepare(
     """
     from mlpipes_cli.adapters.docker.engine import capabilities
 
-    resources = draft.place.resources
-    services = draft.services(compose)
+    resources = desired.stack.resources
+    services = desired.services(compose)
     _refuse_strangers(resources, services, found)
     missing = [name for name in _volumes(services) if resources.lacks_volume(name)]
     secret = [one.secret_volume for one in services if one.secret_volume]
     secret = [name for name in secret if resources.lacks_volume(name)]
     networks = [name for name in _networks(services) if resources.lacks_network(name)]
     if any(one.name not in found for one in services):
-        capabilities.check(draft.place.engine, services, reporter)
-    draft.fetch(services, versions, reporter)
-    _make_volumes(draft.place, missing, reporter)
+        capabilities.check(desired.stack.engine, services, reporter)
+    desired.fetch(services, versions, reporter)
+    _make_volumes(desired.stack, missing, reporter)
     for name in secret:
         resources.make_volume(name, secrets=True)
     for name in networks:
         resources.make_network(name)
-    return [_tracked(draft, compose, one) for one in services]
+    return [_tracked(desired, compose, one) for one in services]
 
 
-def _tracked(draft: DesiredState, compose: Compose, service: Service) -> ContainerService:
-    spec = draft.plan(compose, service)
+def _tracked(desired: DesiredState, compose: Compose, service: Service) -> ContainerService:
+    spec = desired.plan(compose, service)
     tracked = ContainerService(
         name=service.name,
         timeout=catalog.timeout(service.name),
         needs=spec.needs,
         finished=service.name not in STORES,
         spec=spec,
-        before=draft.before(compose, service),
+        before=desired.before(compose, service),
     )
     tracked.plan(spec)
     return tracked
 
 
-def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) -> None:
+def _make_volumes(stack: DockerStack, names: Sequence[str], reporter: Reporter) -> None:
     """Create volumes; warn about a volume that existed before."""
-    once = place.identity.note("volumes")
+    once = stack.identity.note("volumes")
     for name in names:
-        place.resources.make_volume(name)
-        full = place.resources.volume(name)
+        stack.resources.make_volume(name)
+        full = stack.resources.volume(name)
         if once.get(name):
             reporter.warn(
                 f"the volume {full} was removed outside mlpipes, together with its data{_lost(name)}; "
@@ -85,7 +85,7 @@ def _make_volumes(place: DockerStack, names: Sequence[str], reporter: Reporter) 
             )
         else:
             reporter.detail(f"volume {full} created")
-    place.identity.write_note("volumes", {**once, **dict.fromkeys(names, True)})
+    stack.identity.write_note("volumes", {**once, **dict.fromkeys(names, True)})
 
 
 def _lost(volume: str) -> str:
@@ -94,13 +94,13 @@ def _lost(volume: str) -> str:
     return f" ({found.data})" if found and found.data else ""
 
 
-def refuse_other_store(place: DockerStack) -> None:
+def refuse_other_store(stack: DockerStack) -> None:
     """Reject a change of the object store's engine, since one store cannot read the other's data.
 
     Raises:
         MlpipesError: The artifacts are in the object store that is not configured.
     """
-    resources, store = place.resources, place.store
+    resources, store = stack.resources, stack.store
     volumes = resources.volumes()
     other = next((one for one in STORES if one != store and resources.volume(one) in volumes), None)
     if other and resources.volume(store) not in volumes:

@@ -43,7 +43,7 @@ class Provisioner:
         detail: Called with messages for verbose output.
     """
 
-    place: DockerStack
+    stack: DockerStack
     info: Callable[[str], None]
     detail: Callable[[str], None]
 
@@ -61,27 +61,27 @@ class Provisioner:
         import psycopg2
 
         def connect(user: str, name: str) -> psycopg2.extensions.connection:
-            return self.place.database(ports, user, name)
+            return self.stack.database(ports, user, name)
 
         if not ports:
             return "its port is not published"
         if not touched and roles.complete(connect) and roles.readable(connect):
             return ""
         try:
-            roles.provision(connect, self.place.secrets)
+            roles.provision(connect, self.stack.secrets)
         except psycopg2.Error as error:
-            said = " ".join(str(error).split())
-            if "authentication failed" in said:
+            message = " ".join(str(error).split())
+            if "authentication failed" in message:
                 self.info("the database's password differs from .env; it is set to the one in .env")
                 self._reset_password(container)
-            return said
+            return message
         return ""
 
     def _reset_password(self, container: str) -> None:
-        verifier = roles.scram(self.place.secrets["POSTGRES_PASSWORD"])
-        code, said = self._run(container, _RESET, {"VERIFIER": verifier})
+        verifier = roles.scram(self.stack.secrets["POSTGRES_PASSWORD"])
+        code, output = self._run(container, _RESET, {"VERIFIER": verifier})
         if code:
-            self.detail(f"postgres: cannot set the password: {said}")
+            self.detail(f"postgres: cannot set the password: {output}")
 
     def store(self, ports: Ports) -> str:
         """Try to provision the object store, so that it answers and has the bucket.
@@ -91,7 +91,7 @@ class Provisioner:
         """
         if 9000 not in ports:
             return "its port is not published"
-        bucket, keys = self.place.bucket(ports), self.place.keys
+        bucket, keys = self.stack.bucket(ports), self.stack.keys
         if bucket.holds(keys.mlflow) == 200:
             return ""
         status = bucket.ask("GET", "/", keys.root)
@@ -113,21 +113,21 @@ class Provisioner:
             ports: The host's ports by the container's.
         """
         note = {"own": False, "print": self._print(service, image)}
-        own = store_keys(self.place.secrets, own=True).own
-        if self.place.identity.note("store") == note:
+        own = store_keys(self.stack.secrets, own=True).own
+        if self.stack.identity.note("store") == note:
             return
-        if own and self.place.bucket(ports).holds(own) != 200:
-            works, said = self._make_user(container, service, own, ports)
+        if own and self.stack.bucket(ports).holds(own) != 200:
+            works, output = self._make_user(container, service, own, ports)
         else:
-            works, said = own is not None, ".env has no MLFLOW_S3_SECRET_KEY"
+            works, output = own is not None, ".env has no MLFLOW_S3_SECRET_KEY"
         if not works:
             self.info(f"{service} cannot create a user for MLflow, which uses the root user's keys instead")
-            self.detail(f"{service}: {said}")
-        self.place.identity.write_note("store", {**note, "own": works})
+            self.detail(f"{service}: {output}")
+        self.stack.identity.write_note("store", {**note, "own": works})
 
     def _print(self, service: str, image: str) -> str:
         """Return a hash that changes when a store that created no user should be asked again."""
-        secret = self.place.secrets.get("MLFLOW_S3_SECRET_KEY", "")
+        secret = self.stack.secrets.get("MLFLOW_S3_SECRET_KEY", "")
         return hashlib.sha256(f"{service}\0{image}\0{secret}".encode()).hexdigest()[:10]
 
     def _make_user(
@@ -136,11 +136,11 @@ class Provisioner:
         if service != "minio":
             return False, "its image has no `mc` to create users with"
         values = {"STORE_USER": own[0], "STORE_SECRET": own[1], "STORE_POLICY": self._policy()}
-        _, said = self._run(container, _GRANT, values)
-        return self.place.bucket(ports).holds(own) == 200, said
+        _, output = self._run(container, _GRANT, values)
+        return self.stack.bucket(ports).holds(own) == 200, output
 
     def _policy(self) -> str:
-        name = self.place.project.config.stack.object_store.bucket
+        name = self.stack.project.config.stack.object_store.bucket
         whole = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
         each = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
         each += ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
@@ -157,11 +157,11 @@ class Provisioner:
 
     def _run(self, container: str, script: str, values: dict[str, str]) -> tuple[int, str]:
         """Run a script in a container, with values in its environment only; return exit code and output."""
-        api = self.place.engine.client.api
+        api = self.stack.engine.client.api
         with translate_errors("setting a service up"):
             made = api.exec_create(container, ["sh", "-c", script], environment=values)
-            said = api.exec_start(made["Id"]).decode(errors="replace")
+            output = api.exec_start(made["Id"]).decode(errors="replace")
             code = api.exec_inspect(made["Id"])["ExitCode"]
         for value in values.values():
-            said = said.replace(value, "…")
-        return int(code or 0), " ".join(said.split())
+            output = output.replace(value, "…")
+        return int(code or 0), " ".join(output.split())

@@ -8,7 +8,7 @@ from mlpipes_cli.adapters.postgres.roles import OWNERS
 from mlpipes_cli.ports import Storage
 
 
-def storage(place: DockerStack, database_port: int, store_port: int) -> Storage:
+def storage(stack: DockerStack, database_port: int, store_port: int) -> Storage:
     """Return the databases with their owners' credentials, and the bucket with the root user's.
 
     Args:
@@ -18,11 +18,11 @@ def storage(place: DockerStack, database_port: int, store_port: int) -> Storage:
     """
     from mlpipes_cli.adapters.artifacts.s3 import S3ArtifactStore
 
-    bucket = place.bucket({9000: store_port})
-    access, secret = place.keys.root
+    bucket = stack.bucket({9000: store_port})
+    access, secret = stack.keys.root
     return Storage(
         databases={
-            name: database_url(place.address, database_port, name, place.secrets.get(variable, ""))
+            name: database_url(stack.address, database_port, name, stack.secrets.get(variable, ""))
             for name, variable in OWNERS.items()
         },
         artifacts=S3ArtifactStore(bucket.url, bucket.bucket, access, secret),

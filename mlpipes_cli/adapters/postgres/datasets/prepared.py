@@ -152,11 +152,11 @@ class PreparedData:
             split = work.config.split
             parts = ("train", *(("validation",) if split.validation else ()), "test")
             work.say("writing the version")
-            draft = publish.Draft(
+            content = publish.VersionContent(
                 work.config.dataset, preparation.table.load, work.settings,
                 {"steps": preparation.learned}, parts, work.actor,
             )  # fmt: skip
-            version, new = publish.publish(connection, rows, draft)
+            version, new = publish.publish(connection, rows, content)
         return version, new, preparation.divided
 
     def versions(self, dataset: str | None) -> list[DatasetVersion]:

@@ -70,13 +70,13 @@ def committing() -> Iterator[None]:
         if isinstance(error, psycopg2.errors.DiskFull):
             raise
         raise MlpipesError(
-            f"the connection to the database was lost during the commit ({_said(error)}), so all of it was"
-            " stored or nothing",
+            f"the connection to the database was lost during the commit ({_one_line(error)}), so all of it"
+            " was stored or nothing",
             "see `mlpipes status`, and run the command again: what was stored is not added a second time",
         ) from None
 
 
-def _said(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return database.first_line(error).removeprefix("ERROR:").removeprefix("FATAL:").strip()
 
 
@@ -84,9 +84,11 @@ def failed(error: BaseException) -> MlpipesError:
     """Return the error for a statement that failed; nothing was changed."""
     import psycopg2
 
-    said = _said(error)
+    message = _one_line(error)
     if isinstance(error, psycopg2.errors.DiskFull):
-        return MlpipesError(f"the database's disk is full ({said}); nothing was changed", "free some space")
+        return MlpipesError(
+            f"the database's disk is full ({message}); nothing was changed", "free some space"
+        )
     if isinstance(error, psycopg2.errors.LockNotAvailable):
         return MlpipesError(
             "another client uses the table and does not end; nothing was changed",
@@ -95,17 +97,19 @@ def failed(error: BaseException) -> MlpipesError:
     if isinstance(error, psycopg2.errors.DependentObjectsStillExist):
         detail = (error.diag.message_detail or "").splitlines()
         return MlpipesError(
-            f"the table cannot be replaced, since others depend on it ({(detail or [said])[0]})",
+            f"the table cannot be replaced, since others depend on it ({(detail or [message])[0]})",
             "drop the view first, or load with `mode: append` or `merge`",
         )
     if isinstance(error, psycopg2.errors.UndefinedTable):
         return MlpipesError(
-            f"a table of the data set was removed ({said}); nothing was changed",
-            "restore a backup" if _RECORDS.search(said) else "restore a backup, or load and prepare it again",
+            f"a table of the data set was removed ({message}); nothing was changed",
+            "restore a backup"
+            if _RECORDS.search(message)
+            else "restore a backup, or load and prepare it again",
         )
     if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return MlpipesError(
-            f"the connection to the database was lost ({said}); nothing was changed",
+            f"the connection to the database was lost ({message}); nothing was changed",
             "see `mlpipes status`, and try again",
         )
-    return MlpipesError(f"the database refused ({said}); nothing was changed", "see the message")
+    return MlpipesError(f"the database refused ({message}); nothing was changed", "see the message")

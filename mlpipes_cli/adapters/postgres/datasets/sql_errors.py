@@ -56,8 +56,8 @@ def located(
     try:
         yield
     except NotOneSelect:
-        said = "expected one statement that returns rows, such as a select; it was not run"
-        raise ConfigError([source.problem(location, said)]) from None
+        message = "expected one statement that returns rows, such as a select; it was not run"
+        raise ConfigError([source.problem(location, message)]) from None
     except psycopg2.errors.QueryCanceled:
         reason = source.problem(location, f"the statement took longer than {SECONDS // 60} minutes")
         raise MlpipesError(reason, "make it cheaper, or do it in smaller steps") from None

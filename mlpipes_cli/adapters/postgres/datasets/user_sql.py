@@ -175,8 +175,8 @@ def _typed(
         cursor.execute("select format_type(%s, null)", (number,))
         kind = (cursor.fetchone() or ("?",))[0]
         which = what if what == "the expression" else f"{what} {name!r}"
-        said = f"{which} has the type {kind}, which no column can have; cast it, such as to text"
-        problems.append(source.problem(location, said))
+        message = f"{which} has the type {kind}, which no column can have; cast it, such as to text"
+        problems.append(source.problem(location, message))
     if problems:
         raise ConfigError(problems)
     return columns

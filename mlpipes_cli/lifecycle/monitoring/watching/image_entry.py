@@ -57,8 +57,8 @@ def _project(folder: Path, given: Mapping[str, str]) -> ProjectFolder:
         if not given.get(name):
             raise UsageError(f"{name} is not set", "`mlpipes up --with watch` starts the container with it")
     try:
-        told: Any = json.loads(given.get("MLPIPES_WATCH") or "{}")
-        settings, environment = dict(told.get("settings", {})), dict(told.get("environment", {}))
+        options: Any = json.loads(given.get("MLPIPES_WATCH") or "{}")
+        settings, environment = dict(options.get("settings", {})), dict(options.get("environment", {}))
         config = ProjectConfig.model_validate(
             {"project": "mlpipes", **settings, "runtime": "remote", "stack": _STACK}
         )

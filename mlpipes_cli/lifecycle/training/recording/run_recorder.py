@@ -19,8 +19,7 @@ from mlpipes_cli.lifecycle.training.plan import TrainingPlan
 from mlpipes_cli.lifecycle.training.spec import Candidate, resolved_yaml
 from mlpipes_cli.ports import ComparisonOutcome, DatasetRecord, MetricStep, RunOutcome, TrialRecord
 from mlpipes_cli.ports.environments import BuiltEnvironment
-from mlpipes_cli.worker import protocol
-from mlpipes_cli.worker import step_log as told
+from mlpipes_cli.worker import protocol, step_log
 from mlpipes_cli.worker import trial_log as tried
 
 if TYPE_CHECKING:
@@ -87,16 +86,16 @@ class RunRecorder:
         from mlpipes_cli.scoring.design import Design
         from mlpipes_cli.scoring.metrics import evaluate
 
-        place = job / protocol.OUT / model["folder"]
-        artifacts = _empty(place / "artifacts")
-        predictions = _predictions(self._plan.prepared, place / protocol.ANSWERS)
+        output = job / protocol.OUT / model["folder"]
+        artifacts = _empty(output / "artifacts")
+        predictions = _predictions(self._plan.prepared, output / protocol.ANSWERS)
         split = self._plan.experiment.config.data.split
         design = Design(stratified=split.by is None and split.stratify)
         metrics, sure = evaluate(predictions), intervals(predictions, design=design)
         predictions.to_frame().to_parquet(artifacts / mlflow_tags.HOLDOUT_PREDICTIONS, index=False)
         self._shared(artifacts)
         self._texts(candidate, artifacts, sure, model)
-        _copies(job, place, artifacts)
+        _copies(job, output, artifacts)
         title = f"{candidate.name}-{model['name']}" if model["name"] else candidate.name
         _plots(predictions, title, artifacts)
         logged = dict(metrics) | {mlflow_tags.FIT_SECONDS: float(result["seconds"])}
@@ -108,7 +107,7 @@ class RunRecorder:
         logged |= {mlflow_tags.upper(name): high for name, (_, high) in given.items()}
         steps = [] if result["several"] else read_steps(job / protocol.OUT / protocol.HISTORY)
         outcome = RunOutcome(
-            logged, _shown(model["params"]), artifacts, place / protocol.MODEL, _dataset(self._plan), steps
+            logged, _shown(model["params"]), artifacts, output / protocol.MODEL, _dataset(self._plan), steps
         )
         return outcome, metrics, sure
 
@@ -186,14 +185,17 @@ def _shown(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
 
 
-def _copies(job: Path, place: Path, artifacts: Path) -> None:
+def _copies(job: Path, output: Path, artifacts: Path) -> None:
     """Copy the files that the candidate's process wrote for people."""
-    files = {mlflow_tags.FEATURE_IMPORTANCE: place / protocol.IMPORTANCE, mlflow_tags.LOG: job / protocol.LOG}
-    files |= {path.name: path for path in (place / protocol.TABLES).glob("*")}
+    files = {
+        mlflow_tags.FEATURE_IMPORTANCE: output / protocol.IMPORTANCE,
+        mlflow_tags.LOG: job / protocol.LOG,
+    }
+    files |= {path.name: path for path in (output / protocol.TABLES).glob("*")}
     for name, path in files.items():
         if path.is_file() and path.stat().st_size:
             shutil.copyfile(path, artifacts / name)
-    kept = place / protocol.FILES
+    kept = output / protocol.FILES
     if kept.is_dir():
         shutil.copytree(kept, artifacts, dirs_exist_ok=True)
 
@@ -217,7 +219,7 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
 
 def read_steps(path: Path) -> list[MetricStep]:
     """Return the steps of a fit that were reported so far."""
-    return [MetricStep(one["step"], one["time"], one["metrics"]) for one in told.read(path)]
+    return [MetricStep(one["step"], one["time"], one["metrics"]) for one in step_log.read(path)]
 
 
 def read_trials(path: Path) -> list[TrialRecord]:

@@ -99,7 +99,7 @@ def test_the_verdict_comes_first_and_columns_follow_by_effect(changed: dict[str,
 def test_names_and_values_stay_text(changed: dict[str, Any]) -> None:
     told = changed | {"model": ATTACK, "notes": [ATTACK], "performance": performance(0.6, worse=False)}
     text = page(
-        told, earlier=[told], promotions=[{"at": "2026-11-28T00:00:00Z", "version": 1, "alias": ATTACK}]
+        told, previous=[told], promotions=[{"at": "2026-11-28T00:00:00Z", "version": 1, "alias": ATTACK}]
     )
     seen = Seen(text)
     assert "script" not in seen.tags
@@ -126,7 +126,7 @@ def test_performance_and_its_history() -> None:
     ]
     text = page(
         checks[2],
-        earlier=checks[:2],
+        previous=checks[:2],
         promotions=[
             {"at": "2026-11-02T00:00:00Z", "version": 3, "alias": "production"},
             {"at": "2026-10-01T00:00:00Z", "version": 2, "alias": "production"},
@@ -162,7 +162,7 @@ def test_every_window_of_a_scheduled_check_and_promotions_that_only_the_checks_s
     newest = document_of(28, windows=windows, window=shown, alias="production", version=4)
     earlier = [document_of(day, alias="production", version=3) for day in (26, 27)]
     other = document_of(25, alias="staging", version=4)
-    text = page(newest, earlier=[*earlier, other])
+    text = page(newest, previous=[*earlier, other])
     assert "<script" not in text
     words = " ".join(Seen(text).words)
     part = words[words.index("times the set window") : words.index("Data quality")]
@@ -202,6 +202,6 @@ def test_a_hundred_columns_stay_below_a_megabyte() -> None:
     found = dataclasses.asdict(compare(sides[0], sides[1], Options()))
     about = {"model": "wide", "version": 1, "window": {}, "notes": [], "predictions": {}, "performance": None}
     told = json.loads(json.dumps(found | about | {"checked_at": "2026-11-28T06:00:00+00:00"}))
-    text = page(told, earlier=[told] * 365)
+    text = page(told, previous=[told] * 365)
     assert text.count("<article") == 100
     assert len(text.encode()) < 1_000_000

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from mlpipes_cli.preprocess import auto
-from mlpipes_cli.preprocess.behind import Behind
+from mlpipes_cli.preprocess.preprocessed_model import PreprocessedModel
 from mlpipes_cli.scoring.score_reader import ScoreReader
 from mlpipes_cli.trainers import catalog
 from mlpipes_cli.trainers.base import Fitted, Training, TrainingError
@@ -146,7 +146,7 @@ def test_models_of_the_users_own_kind(function: str, tmp_path: Path) -> None:
             settled(training)
         return
     fitted, found = settled(training)
-    assert isinstance(fitted.model, Behind)
+    assert isinstance(fitted.model, PreprocessedModel)
     same = settled(rare(LOGISTIC, tmp_path))[1]
     assert found.threshold == pytest.approx(same.threshold, abs=1e-12)
     answers = catalog.make("python").answer(found.fitted, training.X, "binary", (0, 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn.utils import all_estimators
 
-from mlpipes_cli.trainers.source_code.signatures import CallSignature, Mistake, resolve
+from mlpipes_cli.trainers.source_code.signatures import CallSignature, Unresolved, resolve
 from mlpipes_cli.trainers.source_code.sources import Finder
 
 ESTIMATORS = sorted(
@@ -32,7 +32,7 @@ def test_every_estimator_of_scikit_learn_has_the_signature_that_python_sees() ->
     for path, kind in ESTIMATORS:
         owner, name = path.rsplit(".", 1)
         if not hasattr(sys.modules[owner], name):
-            assert isinstance(resolve(path, finder), Mistake), path
+            assert isinstance(resolve(path, finder), Unresolved), path
             continue
         found = resolve(path, finder)
         assert isinstance(found, CallSignature), path
@@ -67,7 +67,7 @@ def test_a_wrong_path_is_told_with_what_may_have_been_meant(
     module(tmp_path, "my_module", "def train(X, y): ...\n")
     module(tmp_path, "broken", "def train(X, y:\n")
     found = resolve(path, finder)
-    assert isinstance(found, Mistake)
+    assert isinstance(found, Unresolved)
     assert text in found.text
 
 

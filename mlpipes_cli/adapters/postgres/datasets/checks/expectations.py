@@ -48,9 +48,9 @@ def stored_column(
     """
     name = config.stored_name(column)
     if name not in types:
-        said = f"the table of {config.dataset!r} has no column {column!r}"
+        message = f"the table of {config.dataset!r} has no column {column!r}"
         hint = did_you_mean(column, types) or "; if the source has it, run `mlpipes data load` again"
-        raise ConfigError([source.problem(location, said + hint)])
+        raise ConfigError([source.problem(location, message + hint)])
     return name
 
 
@@ -111,8 +111,8 @@ def _bound(column: TableColumn, bound: Any, source: YamlSource, at: Location) ->
     numeric = isinstance(bound, (int, float))
     if column.type not in (_NUMBERS if numeric else _TIMES):
         what = "a number" if numeric else "a date"
-        said = f"{bound} is {what}, and the column {column.name!r} has the type {column.type}"
-        raise ConfigError([source.problem(at, said)])
+        message = f"{bound} is {what}, and the column {column.name!r} has the type {column.type}"
+        raise ConfigError([source.problem(at, message)])
     if numeric:
         return sql.Literal(bound)
     return moment(bound)
@@ -150,6 +150,6 @@ def constant(column: TableColumn, value: Any, source: YamlSource, at: Location) 
         if parsed is not None:
             target = "date" if kind == "date" else "timestamp"
             return sql.SQL(f"{{}}::{target}").format(moment(parsed))
-    said = f"{value!r} does not fit the column {column.name!r}, which has the type {kind}"
+    message = f"{value!r} does not fit the column {column.name!r}, which has the type {kind}"
     hint = "; put it in quotes" if kind == "text" else ""
-    raise ConfigError([source.problem(at, said + hint)])
+    raise ConfigError([source.problem(at, message + hint)])

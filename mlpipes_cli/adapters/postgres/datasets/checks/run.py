@@ -66,8 +66,8 @@ class Checks:
         for column, one in self.config.columns.items():
             kind = types.get(self.config.stored_name(column), "text")
             if one.pattern is not None and kind != "text":
-                said = f"`pattern` is for text, and the column has the type {kind}"
-                raise ConfigError([self.source.problem(("columns", column, "pattern"), said)])
+                message = f"`pattern` is for text, and the column has the type {kind}"
+                raise ConfigError([self.source.problem(("columns", column, "pattern"), message)])
         yield from type_checks(self.config, types)
         self.say("columns")
         yield from self._columns(rows)
@@ -189,8 +189,8 @@ class Checks:
         assert check.relation is not None
         planned = user_sql.expression(self.cursor, check.relation, self.table.columns, self.source, at)
         if planned.type != "boolean":
-            said = f"expected a condition, and the expression has the type {planned.type}"
-            raise ConfigError([self.source.problem(at, said)])
+            message = f"expected a condition, and the expression has the type {planned.type}"
+            raise ConfigError([self.source.problem(at, message)])
         wrong = sql.SQL("not ({})").format(user_sql.enclosed(check.relation))
         statement = sql.SQL("select count(*) from {} as input where {}").format(self.table.name, wrong)
         with located(self.source, at):
@@ -216,8 +216,8 @@ class Checks:
         types = self.table.types
         name = stored_column(self.config, check.fresh.column, types, self.source, (*at, "column"))
         if types[name] not in {"date", "datetime"}:
-            said = f"expected a column of dates or moments; {name!r} has the type {types[name]}"
-            raise ConfigError([self.source.problem((*at, "column"), said)])
+            message = f"expected a column of dates or moments; {name!r} has the type {types[name]}"
+            raise ConfigError([self.source.problem((*at, "column"), message)])
         statement = sql.SQL(
             "select max({it})::text, coalesce((now() at time zone 'UTC') - max({it}) <= {within}, false)"
             " from {table}"

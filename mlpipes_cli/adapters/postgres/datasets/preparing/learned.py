@@ -73,8 +73,8 @@ def _must_be_numeric(column: TableColumn, statistic: str, source: YamlSource, at
     if column.type in {"integer", "number"}:
         return
     hint = "; take most_frequent, a value, or {constant: VALUE}" if statistic != "quantiles" else ""
-    said = f"{statistic}: the column {column.name!r} has the type {column.type}{hint}"
-    raise ConfigError([source.problem(at, said)])
+    message = f"{statistic}: the column {column.name!r} has the type {column.type}{hint}"
+    raise ConfigError([source.problem(at, message)])
 
 
 def learn(
@@ -129,8 +129,8 @@ def apply(
     for name, clip in (step.clip or {}).items():
         column = before.column(name, source, (*at, name))
         if column.type not in {"integer", "number"}:
-            said = f"bounds are for numbers, and the column {name!r} has the type {column.type}"
-            raise ConfigError([source.problem((*at, name), said)])
+            message = f"bounds are for numbers, and the column {name!r} has the type {column.type}"
+            raise ConfigError([source.problem((*at, name), message)])
         low, high = found.get(name, (clip.min, clip.max))
         types[name] = kind = _clipped(column, clip)
         values[name] = _bounded(TableColumn(name, kind), low, high)

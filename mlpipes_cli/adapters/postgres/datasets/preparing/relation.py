@@ -54,8 +54,8 @@ class Relation:
         found = {column.name: column for column in self.columns}
         if name not in found:
             known = f"; there are {', '.join(found)}" if len(found) <= 8 else ""
-            said = f"there is no column {name!r} at this step{did_you_mean(name, found) or known}"
-            raise ConfigError([source.problem(location, said)])
+            message = f"there is no column {name!r} at this step{did_you_mean(name, found) or known}"
+            raise ConfigError([source.problem(location, message)])
         return found[name]
 
     def selected(

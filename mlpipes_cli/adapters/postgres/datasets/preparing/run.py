@@ -160,8 +160,8 @@ class Preparation:
         name = self.config.weights
         column = rows.column(name, self.source, ("weights",))
         if column.type not in {"integer", "number"}:
-            said = f"expected numbers, and the column {name!r} has the type {column.type}"
-            raise ConfigError([self.source.problem(("weights",), said)])
+            message = f"expected numbers, and the column {name!r} has the type {column.type}"
+            raise ConfigError([self.source.problem(("weights",), message)])
         if stages is None:
             return
         statement = sql.SQL(
@@ -171,9 +171,11 @@ class Preparation:
         with transaction(self.connection, read_only=True) as cursor, self._blamed(rows):
             cursor.execute(statement)
             if wrong := cursor.fetchone():
-                said = f"row {wrong[0]} has the weight {wrong[1] or 'missing'}; weights are numbers above 0"
+                message = (
+                    f"row {wrong[0]} has the weight {wrong[1] or 'missing'}; weights are numbers above 0"
+                )
                 raise MlpipesError(
-                    self.source.problem(("weights",), said), "leave such rows out with `where`"
+                    self.source.problem(("weights",), message), "leave such rows out with `where`"
                 )
 
     @contextmanager

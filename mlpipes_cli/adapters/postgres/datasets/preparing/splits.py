@@ -109,8 +109,8 @@ class Splitter:
         strata = dict(self._all("select s, count(*) from mlpipes_order group by s"))
         if len(strata) > _STRATA:
             at: Location = ("split", "stratify")
-            said = f"{self.split.stratify!r} has {len(strata)} values; the limit is {_STRATA}"
-            raise ConfigError([self.source.problem(at, said)])
+            message = f"{self.split.stratify!r} has {len(strata)} values; the limit is {_STRATA}"
+            raise ConfigError([self.source.problem(at, message)])
         test = shares.over_strata(strata, numbers["test"], {})
         validation = shares.over_strata(strata, numbers["validation"], test)
         if small := sorted(name for name in strata if self.split.stratify and test[name] == 0):
@@ -172,12 +172,12 @@ class Splitter:
         total = sum(numbers.values())
         numbers = {"train": cuts[0], "validation": cuts[1] - cuts[0], "test": total - cuts[1]}
         self._check(numbers, total)
-        places = sql.SQL(
+        query = sql.SQL(
             "insert into mlpipes_parts select _row, case when place <= {train} then 'train'"
             " when place <= {validation} then 'validation' else 'test' end"
             " from (select _row, row_number() over (order by {it}) as place from ({rows}) as input) p"
         ).format(it=it, rows=self.rows.query, train=sql.Literal(cuts[0]), validation=sql.Literal(cuts[1]))
-        self.cursor.execute(places)
+        self.cursor.execute(query)
 
     def _by_group(self, column: str, numbers: dict[str, int]) -> None:
         name = self._column("group", column).name
@@ -256,8 +256,8 @@ def check_columns(rows: Relation, split: DatasetSplit, source: YamlSource) -> No
             continue
         column = rows.column(name, source, ("split", key))
         if key == "by" and column.type not in _ORDERED:
-            said = f"expected dates, moments or numbers; the column {name!r} has the type {column.type}"
-            raise ConfigError([source.problem(("split", "by"), said)])
+            message = f"expected dates, moments or numbers; the column {name!r} has the type {column.type}"
+            raise ConfigError([source.problem(("split", "by"), message)])
 
 
 def _values(rows: list[tuple[Any, ...]]) -> sql.Composable:

@@ -70,8 +70,8 @@ class Steps:
         there = [column.name for column in columns]
         for old, new in names.items():
             if there.count(new) > 1:
-                said = f"two columns get the name {new!r}"
-                raise ConfigError([self.source.problem((*at, old), said)])
+                message = f"two columns get the name {new!r}"
+                raise ConfigError([self.source.problem((*at, old), message)])
         values = {new: sql.Identifier(old) for old, new in names.items()}
         after = before.selected(values, columns)
         if before.key is None:
@@ -80,12 +80,12 @@ class Steps:
 
     def _cast(self, before: Relation, types: Mapping[str, str], position: int, at: Location) -> Relation:
         values = {}
-        for place, (name, new) in enumerate(types.items()):
+        for index, (name, new) in enumerate(types.items()):
             old = before.column(name, self.source, (*at, name)).type
-            value = casts.cast(name, old, new, position, place)
+            value = casts.cast(name, old, new, position, index)
             if value is None:
-                said = f"a value of the type {old} cannot become one of the type {new}"
-                raise ConfigError([self.source.problem((*at, name), said)])
+                message = f"a value of the type {old} cannot become one of the type {new}"
+                raise ConfigError([self.source.problem((*at, name), message)])
             values[name] = value
         columns = [TableColumn(one.name, types.get(one.name, one.type)) for one in before.columns]
         return before.selected(values, columns)
@@ -102,8 +102,8 @@ class Steps:
     def _where(self, before: Relation, text: str, at: Location) -> Relation:
         planned = user_sql.expression(self.cursor, text, before.columns, self.source, at)
         if planned.type != "boolean":
-            said = f"expected a condition, and the expression has the type {planned.type}"
-            raise ConfigError([self.source.problem(at, said)])
+            message = f"expected a condition, and the expression has the type {planned.type}"
+            raise ConfigError([self.source.problem(at, message)])
         query = sql.SQL("select * from ({}) as input where ({})").format(
             before.query, user_sql.enclosed(text)
         )
@@ -113,8 +113,8 @@ class Steps:
         values, columns = {}, list(before.columns)
         for name, text in texts.items():
             if name in before.types:
-                said = f"there is a column {name!r} already; choose another name"
-                raise ConfigError([self.source.problem((*at, name), said)])
+                message = f"there is a column {name!r} already; choose another name"
+                raise ConfigError([self.source.problem((*at, name), message)])
             planned = user_sql.expression(self.cursor, text, before.columns, self.source, (*at, name))
             values[name] = planned.of(sql.SQL("({})").format(user_sql.enclosed(text)))
             columns.append(TableColumn(name, planned.type))
@@ -136,12 +136,12 @@ class Steps:
         planned = user_sql.query(self.cursor, text, before.query, self.source, at, before.types)
         names = [one.name for one in planned]
         if repeated := {name for name in names if names.count(name) > 1}:
-            said = f"the query returns duplicate column names: {', '.join(sorted(repeated))}"
-            raise ConfigError([self.source.problem(at, said)])
+            message = f"the query returns duplicate column names: {', '.join(sorted(repeated))}"
+            raise ConfigError([self.source.problem(at, message)])
         columns = [one for one in planned if one.name not in {ROW, SPLIT}]
         if reserved := [one.name for one in columns if one.name.startswith("_")]:
-            said = f"the query returns {reserved[0]!r}; names that begin with '_' are reserved"
-            raise ConfigError([self.source.problem(at, said)])
+            message = f"the query returns {reserved[0]!r}; names that begin with '_' are reserved"
+            raise ConfigError([self.source.problem(at, message)])
         if not columns:
             raise ConfigError([self.source.problem(at, "the query returns no column")])
         numbered = any(one.name == ROW and one.type == "integer" for one in planned)

@@ -66,8 +66,8 @@ class Profiling:
             return None
         columns = {one.name: one for one in self.table.columns}
         if name not in columns:
-            said = f"the table of {self.table.dataset!r} has no column {name!r}"
-            raise UsageError(said + did_you_mean(name, columns), "see --target")
+            message = f"the table of {self.table.dataset!r} has no column {name!r}"
+            raise UsageError(message + did_you_mean(name, columns), "see --target")
         if columns[name].type in figures.TIMES:
             raise UsageError(f"{name!r} contains dates, which cannot be a target", "see --target")
         return columns[name]

@@ -45,8 +45,8 @@ def summary(cursor: Cursor, table: LoadedTable, name: str) -> TargetSummary | No
     for other in table.columns:
         if other.name == name or not frame[other.name].notna().any():
             continue
-        if (told := relation.leak(frame[other.name], sample.kind(other), known)) is not None:
-            leaks[other.name] = told
+        if (leak := relation.leak(frame[other.name], sample.kind(other), known)) is not None:
+            leaks[other.name] = leak
     classes = {} if known.task == "regression" else _classes(cursor, table, column)
     labels = list(classes)
     return TargetSummary(

@@ -33,7 +33,7 @@ class _Known(Exception):
 
 
 @dataclass(frozen=True)
-class Draft:
+class VersionContent:
     """What a version is made from.
 
     Attributes:
@@ -63,7 +63,7 @@ def same(version: DatasetVersion | None, load: int, settings: Mapping[str, Any])
     )
 
 
-def publish(connection: Connection, rows: Relation, draft: Draft) -> tuple[DatasetVersion, bool]:
+def publish(connection: Connection, rows: Relation, content: VersionContent) -> tuple[DatasetVersion, bool]:
     """Make a version; return it, and whether it is new: the newest one may have the same rows already.
 
     Raises:
@@ -72,15 +72,15 @@ def publish(connection: Connection, rows: Relation, draft: Draft) -> tuple[Datas
     """
     try:
         with transaction(connection) as cursor:
-            return _publish(cursor, rows, draft), True
+            return _publish(cursor, rows, content), True
     except _Known as known:
         return known.version, False
 
 
-def _publish(cursor: Cursor, rows: Relation, draft: Draft) -> DatasetVersion:
-    before = records.newest(cursor, draft.dataset)
+def _publish(cursor: Cursor, rows: Relation, content: VersionContent) -> DatasetVersion:
+    before = records.newest(cursor, content.dataset)
     number = before.version + 1 if before else 1
-    table = f"_{draft.dataset}_{number}"
+    table = f"_{content.dataset}_{number}"
     names = list(rows.types)
     cursor.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, table)))
     cursor.execute(
@@ -90,16 +90,16 @@ def _publish(cursor: Cursor, rows: Relation, draft: Draft) -> DatasetVersion:
             rows.query,
         )
     )
-    splits = _splits(cursor, table, draft.parts)
+    splits = _splits(cursor, table, content.parts)
     version = DatasetVersion(
-        draft.dataset, number, draft.load, fingerprint(cursor, table, rows), sum(splits.values()), splits,
-        tuple(rows.columns), draft.learned, draft.settings, table, draft.actor,
+        content.dataset, number, content.load, fingerprint(cursor, table, rows), sum(splits.values()), splits,
+        tuple(rows.columns), content.learned, content.settings, table, content.actor,
     )  # fmt: skip
     if before is not None and before.table is not None and before.fingerprint == version.fingerprint:
-        settings = json.loads(records.as_json(draft.settings))
+        settings = json.loads(records.as_json(content.settings))
         if before.settings == settings and [*before.columns] == [*version.columns]:
             raise _Known(before)
-    _show(cursor, draft.dataset, table, names)
+    _show(cursor, content.dataset, table, names)
     records.add(cursor, version)
     return version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Behind:
+class PreprocessedModel:
     """Transforms raw rows with the step, then predicts with the model.
 
     For models that are not scikit-learn estimators, so that scikit-learn's Pipeline does not accept them.
@@ -31,8 +31,8 @@ class Behind:
         raise AttributeError(name)
 
 
-def behind(step: Any, model: Any) -> Any:
-    """Return a Pipeline of both if the model is a fitted estimator, else a :class:`Behind`."""
+def with_preprocessing(step: Any, model: Any) -> Any:
+    """Return a Pipeline of both if the model is a fitted estimator, else a :class:`PreprocessedModel`."""
     from sklearn.exceptions import NotFittedError
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
@@ -40,5 +40,5 @@ def behind(step: Any, model: Any) -> Any:
     try:
         check_is_fitted(model)
     except (TypeError, NotFittedError, AttributeError):  # also raised if the class is not a BaseEstimator
-        return Behind(step, model)
+        return PreprocessedModel(step, model)
     return Pipeline([("preprocess", step), ("model", model)])
