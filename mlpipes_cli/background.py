@@ -47,7 +47,7 @@ def run_concurrently(calls: Sequence[Callable[[], object]], at_a_time: int) -> N
 
     working = [run_in_background(work) for _ in range(min(at_a_time, len(calls)))]
     try:
-        for one in working:
-            one.result()
+        for future in working:
+            future.result()
     finally:
         waiting.clear()

@@ -10,6 +10,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     import difflib
 
     words = list(known)
-    near = [one for one in words if one.casefold() == str(word).casefold()]
+    near = [candidate for candidate in words if candidate.casefold() == str(word).casefold()]
     near = near or difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -9,7 +9,7 @@ and is left out. What the images of the API and of MLflow both have is ``compose
 install it first, by the same words, so that an engine has that layer once (docs/adr/0007).
 
 The environments that trainers carry, ``environment.in`` in their folders, have locks without hashes, which
-are used as constraints: see docs/adr/0012.
+are used as constraints: see docs/adr/0012. Airflow's has hashes, and versions of its own.
 """
 
 import pathlib
@@ -26,6 +26,7 @@ OWN = "--python-version 3.11 --generate-hashes"
 IMAGES = bootstrap.ROOT / "compose"
 SHARING = ("api", "mlflow")
 COMMON = IMAGES / "common.lock"
+AIRFLOW = IMAGES / "airflow" / "environment.in"
 TRAINERS = bootstrap.ROOT / "mlpipes_cli" / "trainers"
 OUR_OWN = "# python: our own\n"
 
@@ -39,6 +40,7 @@ def main():
         code = code or compile_image_lock(wanted, upgrade)
     if not code:
         write_common_lock()
+    code = code or compile_lock([*upgrade, str(AIRFLOW)], AIRFLOW.with_suffix(".lock"))
     for wanted in sorted(TRAINERS.glob("*/environment.in")):
         if not wanted.read_text(encoding="utf-8").startswith(OUR_OWN):
             code = code or compile_environment_lock(wanted, upgrade)

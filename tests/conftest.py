@@ -17,7 +17,15 @@ import pytest
 import signing_help
 import warm_cli
 
-pytest_plugins = ["cluster_tools", "leak_check", "docker_help", "longest_first", "report_at_once"]
+pytest_plugins = [
+    "cluster_tools",
+    "leak_check",
+    "docker_help",
+    "longest_first",
+    "one_tls_context",
+    "quiet_collector",
+    "report_at_once",
+]
 hypothesis.settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
 hypothesis.settings.load_profile("untimed")
 # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and all that they start.
@@ -185,7 +193,9 @@ class RunningStack:
     @property
     def environment(self) -> dict[str, str]:
         """What ``mlpipes env`` gives to clients."""
-        return dict(self.cli("env", "--json").ok().json)
+        import stack_help
+
+        return stack_help.environment(self.cli, self.root)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,14 @@
 
 Starts a stack of its own (runtime embedded) in a temporary folder, and removes it. Each round trains from the
 version for the first time, from it again, and from the file, in turns; the time is that from the start of the
-command to the call of the function that is trained. Prints the medians, and those of each round's ratios.
+command to the call of the function that is trained. Prints the medians, and those of each round's ratios; and
+the same of the processor time of the command and of PostgreSQL, which other work on the machine changes less.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import statistics
@@ -67,16 +69,21 @@ def mlpipes(folder: Path, *words: str) -> None:
         raise SystemExit(done.stderr)
 
 
-def seconds(folder: Path, name: str, *, first: bool) -> float:
-    """Train, and return the seconds until the function was called; print the command's processor time."""
+def used(folder: Path) -> float:
+    """Return the seconds of processor time of commands that have ended, and of PostgreSQL."""
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    server = (folder / ".mlpipes" / "postgres" / "postmaster.pid").read_text().split()[0]
+    ticks = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
+    return own.ru_utime + own.ru_stime + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def trained(folder: Path, name: str, *, first: bool) -> tuple[float, float]:
+    """Train, and return the seconds until the function was called, and the processor time of all."""
     if first:
         shutil.rmtree(folder / ".mlpipes" / "cache" / "data", ignore_errors=True)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    before, began = used(folder), time.time()
     mlpipes(folder, "train", f"{name}.yaml", "--force")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{name}{' for the first time' if first else ''}: {used:.2f} s of processor time", flush=True)
-    return float((folder / "began").read_text()) - began
+    return float((folder / "began").read_text()) - began, used(folder) - before
 
 
 def main() -> None:
@@ -103,20 +110,24 @@ def main() -> None:
 def measure(folder: Path, rounds: int) -> None:
     """Train in turns, and print."""
     kinds = {"first": ("version", True), "again": ("version", False), "file": ("file", False)}
-    found: dict[str, list[float]] = {kind: [] for kind in kinds}
-    seconds(folder, "file", first=True)  # the files of Python's packages are read once before
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    trained(folder, "file", first=True)  # the files of Python's packages are read once before
     for number in range(rounds):
         turns = ["file", "first", "again"] if number % 2 else ["first", "again", "file"]
         for kind in turns:
             name, first = kinds[kind]
-            found[kind].append(seconds(folder, name, first=first))
-        print({kind: round(values[-1], 2) for kind, values in found.items()}, flush=True)
-    for kind, values in found.items():
-        print(f"{kind:6} {statistics.median(values):6.2f} s")
-    for kind in ("first", "again"):
-        ratios = [one / file for one, file in zip(found[kind], found["file"], strict=True)]
-        told = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"version, {kind}, by the file: {statistics.median(ratios):.2f} ({told})")
+            found[kind].append(trained(folder, name, first=first))
+        print(
+            {kind: tuple(round(one, 2) for one in values[-1]) for kind, values in found.items()}, flush=True
+        )
+    for what, label in enumerate(("start", "processor")):
+        for kind, values in found.items():
+            print(f"{label:9} {kind:6} {statistics.median(one[what] for one in values):6.2f} s")
+        for kind in ("first", "again"):
+            pairs = zip(found[kind], found["file"], strict=True)
+            ratios = [one[what] / file[what] for one, file in pairs]
+            told = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{label}: version, {kind}, by the file: {statistics.median(ratios):.2f} ({told})")
 
 
 if __name__ == "__main__":

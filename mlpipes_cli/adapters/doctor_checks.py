@@ -127,11 +127,11 @@ def accounts(auth: bool, known: Iterable[struct_passwd] | None = None) -> Check:
     """
     first = 500 if sys.platform == "darwin" else 1000  # lower numbers belong to services, the highest too
     others = sorted(
-        one.pw_name
-        for one in (pwd.getpwall() if known is None else known)
-        if first <= one.pw_uid < _SERVICES_AGAIN
-        and one.pw_uid != os.getuid()
-        and Path(one.pw_shell).name not in _NO_SHELLS
+        account.pw_name
+        for account in (pwd.getpwall() if known is None else known)
+        if first <= account.pw_uid < _SERVICES_AGAIN
+        and account.pw_uid != os.getuid()
+        and Path(account.pw_shell).name not in _NO_SHELLS
     )
     if auth:
         return Check("other accounts", "ok", "MLflow requires a user name and a password")

@@ -62,7 +62,7 @@ def make_runtime(
     if name == "docker":
         from mlpipes_cli.adapters.docker.runtime import DockerRuntime
 
-        others = tuple(one for one in made.services if one not in BY_SPEC)  # which `start` adds
+        others = tuple(service for service in made.services if service not in BY_SPEC)  # which `start` adds
         return DockerRuntime(project, reason or why, services=others, auth=auth)
     if name == "remote":
         from mlpipes_cli.adapters.remote.runtime import RemoteRuntime

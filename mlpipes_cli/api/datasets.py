@@ -22,7 +22,13 @@ class DatasetMethods(Base):
     """The commands of ``mlpipes data`` for one project."""
 
     def infer(
-        self, source: str, *, output: File | None = None, target: str | None = None, force: bool = False
+        self,
+        source: str,
+        *,
+        output: File | None = None,
+        target: str | None = None,
+        force: bool = False,
+        header: bool | None = None,
     ) -> Inferred:
         """Describe a source as a first ``dataset.yaml``, from what its rows are like.
 
@@ -32,6 +38,7 @@ class DatasetMethods(Base):
             output: Write the text to this file, relative to the project's folder.
             target: The column whose values have the same shares in all parts of the split.
             force: Whether to overwrite ``output``.
+            header: Whether the first line of a CSV file has the names of columns; found out by default.
 
         Raises:
             UsageError: The source cannot be read, the target is not a column, or ``output`` exists.
@@ -47,6 +54,7 @@ class DatasetMethods(Base):
             output=path,
             target=target,
             force=force,
+            header=header,
             project=lambda: self._settings,
         )
 

@@ -1,1 +1,1 @@
-"""Processes that outlive nobody: their entry point, their guard, and the reaper of what they leave."""
+"""Processes that end with their parent: their entry point, their guard, and the reaper of what they leave."""

@@ -41,7 +41,7 @@ def projects(
         console.result(removed, lambda: f"removed: {', '.join(removed.removed) or removed.id}")
     else:
         found = verb.listing(console)
-        rows = [{**vars(one), "orphaned": one.orphaned} for one in found]
+        rows = [{**vars(stack), "orphaned": stack.orphaned} for stack in found]
         console.result(rows, lambda: _table(found))
 
 
@@ -54,9 +54,9 @@ def _table(found: Sequence[FoundStack]) -> RenderableType | str:
             Column("services", drop=1, least=10), Column("folder", least=16),
         )
     )  # fmt: skip
-    for one in found:
-        folder = f"{one.root} (gone)" if one.orphaned else str(one.root)
-        table.add(one.id, one.runtime, one.state, ", ".join(one.services), folder)
+    for stack in found:
+        folder = f"{stack.root} (gone)" if stack.orphaned else str(stack.root)
+        table.add(stack.id, stack.runtime, stack.state, ", ".join(stack.services), folder)
     return table
 
 

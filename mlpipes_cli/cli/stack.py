@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports import Check, ServiceStatus, StackStatus
 
 _TOOLS = catalog.optional(others=False)
-_PAGES = sorted(one.name for one in catalog.built_in() if one.page)
+_PAGES = sorted(definition.name for definition in catalog.built_in() if definition.page)
 
 
 def register(app: typer.Typer) -> None:

@@ -131,11 +131,25 @@ def _a_whole_date(pattern: str) -> str:
     return pattern
 
 
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"duplicate name {twice[0]!r}")
+    return names
+
+
 Word = Annotated[
     str,
     StringConstraints(strip_whitespace=False, min_length=1),
     BeforeValidator(_as_text),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}),
+]
+HeaderSetting = Annotated[
+    bool | Annotated[tuple[Column, ...], Field(min_length=1), AfterValidator(_different)] | None,
+    Field(
+        description="Whether the first line of a CSV file has the names of the columns. By default a first"
+        " line that is a row is refused. `false` calls the columns column_1, column_2 and so on; a list"
+        " names them."
+    ),
 ]
 DateFormat = Annotated[str, Field(min_length=1), AfterValidator(_a_whole_date)]
 
@@ -184,6 +198,7 @@ class Data(Strict):
         Literal[",", ";", "\t", "|"] | None,
         Field(description="The separator between the fields of a CSV file."),
     ] = None
+    header: HeaderSetting = None
     decimal: Annotated[
         Literal[".", ","] | None, Field(description="The decimal separator of numbers in a CSV file.")
     ] = None

@@ -52,7 +52,7 @@ MemorySize = Annotated[
 Cpus = Annotated[float, Field(gt=0.0, le=1024.0)]
 Url = Annotated[str, Field(min_length=1)]
 _MEMORY, _CPUS = "The memory limit of the container.", "The CPU limit of the container."
-_LIMITS = {one.section: one.limits for one in catalog.built_in()}
+_LIMITS = {definition.section: definition.limits for definition in catalog.built_in()}
 
 
 class Postgres(Strict):
@@ -120,13 +120,18 @@ class Mlflow(Strict):
     )
 
 
-class Tool(Strict):
-    """A service that is started with ``up --with``, in containers only."""
+class LocalTool(Strict):
+    """A service that is started with ``up --with``, as a process of this machine."""
 
     port: Port = Field(
         default="auto",
         description="The port on the host; `auto` takes the usual one, or the next that is free.",
     )
+
+
+class Tool(LocalTool):
+    """A service that is started with ``up --with``, in containers only."""
+
     memory: MemorySize = Field(default=ContainerLimits.memory, description=_MEMORY)
     cpus: Cpus = Field(default=ContainerLimits.cpus, description=_CPUS)
 
@@ -159,11 +164,16 @@ class CoreStack(Strict):
 
 def _sections(services: Iterable[ServiceDefinition]) -> dict[str, Any]:
     """Return the fields of the services that ``up --with`` adds, a section each."""
-    tools = [(one, _tool(one)) for one in services if one.role == "tool"]
-    return {one.section: (tool, Field(default=tool(), description=one.description)) for one, tool in tools}
+    tools = [(service, _tool(service)) for service in services if service.role == "tool"]
+    return {
+        service.section: (tool, Field(default=tool(), description=service.description))
+        for service, tool in tools
+    }
 
 
-def _tool(service: ServiceDefinition) -> type[Tool]:
+def _tool(service: ServiceDefinition) -> type[LocalTool]:
+    if not service.container:
+        return LocalTool
     if service.limits == ContainerLimits():
         return Tool
     memory = (MemorySize, Field(default=service.limits.memory, description=_MEMORY))
@@ -265,7 +275,9 @@ def _model_for(data: Any) -> type[ProjectConfig]:
     """Return the model of a file: with the sections in it of services that other packages add."""
     stack = data.get("stack") if isinstance(data, dict) else None
     unknown = set(stack) - set(Stack.model_fields) if isinstance(stack, dict) else set()
-    others = [one for one in catalog.added() if one.section in unknown] if unknown else []
+    others = (
+        [definition for definition in catalog.added() if definition.section in unknown] if unknown else []
+    )
     if not others:
         return ProjectConfig
     extended: Any = create_model("Stack", __base__=Stack, __doc__=Stack.__doc__, **_sections(others))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlpipes_cli.config.experiment import Data
 
+Names = bool | tuple[str, ...] | None  # of `header`: in the first line, numbered, given, or found out
 READING = "reading"  # the key in a model's metadata
 # Placeholders in lower case. They are missing values in columns that otherwise hold numbers, booleans or
 # dates; in text they are ordinary words.
@@ -35,6 +36,8 @@ class Formats:
         encoding: The encoding of a text file.
         quote: The character that quotes fields of a CSV file.
         sheet: The sheet of a workbook.
+        header: Whether the first line of a CSV file has the names, or the names of a file without such a
+            line.
         renames: The model's column by the name that it has in the source of the data set.
         steps: What has changed values of the data set, by the names of the steps.
         before: Whether to read as early releases did, regardless of the column's type: pandas' words for
@@ -53,6 +56,7 @@ class Formats:
     encoding: str | None = None
     quote: str | None = None
     sheet: str | None = None
+    header: Names = None
     renames: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
 
@@ -66,6 +70,7 @@ class Formats:
             missing=data.missing,
             types=data.types,
             dates=data.dates,
+            header=data.header,
         )
 
     @classmethod
@@ -86,6 +91,7 @@ class Formats:
             infinite=bool(told.get("infinite")),
             renames=dict(told.get("renames", {})),
             steps=tuple(told.get("steps", ())),
+            header=tuple(told["header"]) if told.get("header") else None,
         )
 
     def document(self) -> dict[str, Any]:
@@ -96,6 +102,7 @@ class Formats:
         dates = {"dates": dict(self.dates)} if self.dates else {}
         raw: dict[str, Any] = {"renames": dict(self.renames)} if self.renames else {}
         raw |= {"steps": list(self.steps)} if self.steps else {}
+        raw |= {"header": list(self.header)} if isinstance(self.header, tuple) else {}
         return {**style, **words, **dates, **({"infinite": True} if self.infinite else {}), **raw}
 
     def found(self, **changes: Any) -> Formats:

@@ -30,7 +30,7 @@ def histogram(rows: Sequence[int], label: str) -> str:
 
 def bar(part: float, low: float = 0.0) -> str:
     """Return a bar from ``low`` to ``part``, both from 0 to 1; the number stands beside it as text."""
-    start, end = sorted(min(1.0, max(0.0, one)) for one in (low, part))
+    start, end = sorted(min(1.0, max(0.0, share)) for share in (low, part))
     return (
         '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect x="{100 * start:.1f}" width="{100 * (end - start):.1f}" height="8"/></svg>'

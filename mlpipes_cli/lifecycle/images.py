@@ -51,12 +51,12 @@ def prune(reporter: Reporter, *, models: bool = False, yes: bool = False) -> Pru
         MlpipesError: No engine answers, it refuses, or the user declined.
     """
     store = machine_wiring.docker_images()
-    due = [one for one in store.listing() if not one.used_by and _goes(one, models=models)]
+    due = [image for image in store.listing() if not image.used_by and _goes(image, models=models)]
     if due and not yes:
         _ask(due, reporter)
-    gone = [one for one in due if store.remove(one)]
+    gone = [image for image in due if store.remove(image)]
     return PrunedImages(
-        tuple(gone), tuple(one for one in due if one not in gone), sum(one.size for one in gone)
+        tuple(gone), tuple(image for image in due if image not in gone), sum(image.size for image in gone)
     )
 
 
@@ -67,6 +67,6 @@ def _goes(image: OwnImage, *, models: bool) -> bool:
 def _ask(due: list[OwnImage], reporter: Reporter) -> None:
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask for confirmation", "add --yes")
-    shown = ", ".join(one.names[0] if one.names else one.id[7:19] for one in due)
+    shown = ", ".join(image.names[0] if image.names else image.id[7:19] for image in due)
     if not reporter.confirm(f"remove {len(due)} images ({shown})?"):
         raise MlpipesError("nothing was removed")

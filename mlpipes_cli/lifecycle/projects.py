@@ -27,7 +27,7 @@ class Removed:
 
 def listing(reporter: Reporter) -> list[FoundStack]:
     """Return all stacks that are found; if no engine answers, only those that run as processes."""
-    return [one for _, one in _found(reporter)]
+    return [stack for _, stack in _found(reporter)]
 
 
 def stop(name: str, reporter: Reporter) -> FoundStack:
@@ -79,7 +79,7 @@ def doctor_check() -> Check:
     for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
         with contextlib.suppress(MlpipesError):  # no engine answers: it has no stack that could be stopped
             machine = make()
-            gone += [one.id for one in machine.stacks() if machine.local and one.orphaned]
+            gone += [stack.id for stack in machine.stacks() if machine.local and stack.orphaned]
     if not gone:
         return Check("leftovers", "ok", "none")
     return Check(
@@ -97,10 +97,10 @@ def _is_project(root: Path) -> bool:
 def _chosen(name: str, reporter: Reporter) -> tuple[AllStacks, FoundStack]:
     found = _found(reporter)
     root = Path(name).expanduser().resolve()
-    fitting = [(machine, one) for machine, one in found if one.id == name or one.root == root]
+    fitting = [(machine, stack) for machine, stack in found if stack.id == name or stack.root == root]
     if fitting:
         return fitting[0]
-    known = [one.id for _, one in found]
+    known = [stack.id for _, stack in found]
     raise UsageError(
         f"there is no stack {name!r} on this machine{did_you_mean(name, known)}", "see `mlpipes projects`"
     )
@@ -111,7 +111,7 @@ def _found(reporter: Reporter) -> Sequence[tuple[AllStacks, FoundStack]]:
     for make in (machine_wiring.docker_stacks, machine_wiring.process_stacks):
         try:
             machine = make()
-            found += [(machine, one) for one in machine.stacks()]
+            found += [(machine, stack) for stack in machine.stacks()]
         except MlpipesError as error:
             reporter.info(f"Docker's stacks are not listed: {error.reason}")
     return found

@@ -16,6 +16,7 @@ from mlpipes_cli.adapters.database_wiring import spooled
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
+from mlpipes_cli.lifecycle.airflow import service as airflow_service
 from mlpipes_cli.lifecycle.monitoring.watching import service as watch_service
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
 from mlpipes_cli.lifecycle.serving import api_names, api_status, service
@@ -72,6 +73,7 @@ def up(
         dropped = (
             *service.drop(project, made, reporter),
             *watch_service.drop(project, made, reporter),
+            *airflow_service.drop(project, made, reporter),
         )
     try:
         result = made.up(reporter)
@@ -86,6 +88,8 @@ def up(
         result = service.bring(project, made, result, reporter)
     if watch_service.NAME in chosen.services:
         result = watch_service.bring(project, made, result, reporter)
+    if airflow_service.NAME in chosen.services:
+        result = airflow_service.bring(project, made, result, reporter)
     release.note(project, made)
     if keyless:
         unsigned_versions.warn_unsigned(
@@ -229,6 +233,7 @@ def status(project: ProjectFolder) -> StackStatus:
     """Return the present status of the stack."""
     result = make_runtime(project).status()
     rows = watch_service.report(api_status.report(project, result.services))
+    rows = airflow_service.report(rows)
     if api_names.NAME in stack_state.read(project).services:
         rows = service.waiting(rows)
     return replace(result, services=rows)

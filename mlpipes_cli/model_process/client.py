@@ -343,7 +343,7 @@ _alive: weakref.WeakSet[ModelProcess] = weakref.WeakSet()
 @atexit.register
 def _end_all() -> None:
     ending = list(_alive)
-    for one in ending:
-        one.release()
-    for one in ending:
-        one.close()
+    for process in ending:
+        process.release()
+    for process in ending:
+        process.close()

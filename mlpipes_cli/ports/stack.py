@@ -278,6 +278,17 @@ class Runtime(Protocol):
             MlpipesError: The stack is not running.
         """
 
+    def own_database(self, name: str, password: str) -> str:
+        """Return the address of a service's own database in the project's PostgreSQL; make what is missing.
+
+        Args:
+            name: The service: also the name of the role and the database where the role is ours to make.
+            password: The role's.
+
+        Raises:
+            MlpipesError: The database server does not run, or does not let us make a database.
+        """
+
     def storage(self) -> Storage:
         """Return the running stack's storage, so that the caller can copy or replace all of its data.
 

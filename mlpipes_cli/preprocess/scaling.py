@@ -116,10 +116,10 @@ def _middle_and_spread(values: Floats) -> tuple[float, float]:
     low, middle, high = np.partition(values, at)[at]
     if high > low:
         return float(middle), float(high - low)
-    others = np.abs(values[values != middle] - middle)
-    if not len(others):
+    distances = np.abs(values[values != middle] - middle)
+    if not len(distances):
         return float(middle), 0.0
-    return float(middle), float(np.partition(others, (len(others) - 1) // 2)[(len(others) - 1) // 2])
+    return float(middle), float(np.partition(distances, (len(distances) - 1) // 2)[(len(distances) - 1) // 2])
 
 
 def _limits(column: Floats) -> tuple[float, float]:

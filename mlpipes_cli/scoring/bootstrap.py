@@ -110,7 +110,7 @@ def _corrections(
     weights = np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows
     found: dict[str, Correction] = {}
     for kind in kinds:
-        pairs = np.array([one[kind] for one in each])
+        pairs = np.array([correction[kind] for correction in each])
         found[f"{kind}_macro"] = Correction(*pairs.mean(axis=0).tolist())
         found[f"{kind}_weighted"] = Correction(*(weights @ pairs).tolist())
     return found

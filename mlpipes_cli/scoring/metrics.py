@@ -222,7 +222,7 @@ def _one_vs_rest(p: Predictions, scores: FloatArray) -> Formula:
 
     def formula(weights: FloatArray, wanted: Collection[str]) -> Values:
         names = [name for name in ranking.NAMES if any(want.startswith(name) for want in wanted)]
-        each = [one.values(weights, names) for one in rankings]
+        each = [ranking.values(weights, names) for ranking in rankings]
         true = weights @ members
         values: Values = {}
         for name in names:

@@ -215,7 +215,7 @@ def _calibration(p: Predictions) -> Plot:
     if min(float(positive.mean()) for positive, _ in shown.values()) < calibration.RARE:
         return _calibration_of_rare(p, shown)
     bins = 10 if p.rows >= 200 else 5
-    groups = {code: calibration.of_equal_size(*one, bins) for code, one in shown.items()}
+    groups = {code: calibration.of_equal_size(*curve, bins) for code, curve in shown.items()}
     draw = _calibration_curves(p, groups, (0.0, 1.0), lambda shares: shares)
     title = f"Calibration ({bins} groups of equal size, 95 % intervals)"
     return Frame(title, "mean predicted probability", "observed share", UNIT, UNIT), draw
@@ -223,7 +223,7 @@ def _calibration(p: Predictions) -> Plot:
 
 def _calibration_of_rare(p: Predictions, shown: Mapping[int, tuple[AnyArray, FloatArray]]) -> Plot:
     """Plot on logarithmic axes, since the groups of a rare class overlap on linear ones."""
-    groups = {code: calibration.of_equal_mass(*one) for code, one in shown.items()}
+    groups = {code: calibration.of_equal_mass(*curve) for code, curve in shown.items()}
     least = min(min(group.lowest for group in found) for found in groups.values())
     first = int(np.clip(np.floor(np.log10(least)), -6, -2))
     ticks = tuple(float(power) for power in range(first, 1))

@@ -131,5 +131,5 @@ def _unusable(point: EntryPoint, why: str) -> MlpipesError:
 STORES = _named("object store")
 (MLFLOW,) = _named("tracking")
 (API,) = _named("api")
-WATCH = "watch"
-BY_SPEC = (API, WATCH)  # `Runtime.start` starts them from a specification, on every runtime
+WATCH, AIRFLOW = "watch", "airflow"
+BY_SPEC = (API, WATCH, AIRFLOW)  # `Runtime.start` starts them from a specification, on every runtime

@@ -115,6 +115,7 @@ class ServiceDefinition:
         needs: The services that it cannot work without.
         runtimes: Those that can run it.
         compose: The Compose file of a definition that another package adds.
+        container: Whether a Compose file has it; without, it is a process of this machine on every runtime.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ServiceDefinition:
     needs: tuple[str, ...] = ()
     runtimes: tuple[RuntimeName, ...] = ("docker",)
     compose: Path | None = None
+    container: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "section", self.section or self.name)

@@ -83,15 +83,15 @@ def _columns(param: str, value: Any, X: pd.DataFrame) -> list[Any]:
     if isinstance(value, str):
         value = value.removeprefix("name:").split(",")
     found = []
-    for one in value if isinstance(value, (list, tuple)) else [value]:
-        position = int(one) if str(one).isdecimal() and one not in X.columns else None
-        if one in X.columns:
-            found.append(one)
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        position = int(item) if str(item).isdecimal() and item not in X.columns else None
+        if item in X.columns:
+            found.append(item)
         elif position is not None and position < X.shape[1]:
             found.append(X.columns[position])
         else:
-            near = did_you_mean(str(one), [str(name) for name in X.columns])
-            raise TrainingError(f"{param}: there is no feature {one!r}{near}")
+            near = did_you_mean(str(item), [str(name) for name in X.columns])
+            raise TrainingError(f"{param}: there is no feature {item!r}{near}")
     return found
 
 

@@ -69,5 +69,5 @@ def _takes(estimator: Any, name: str, exactly: bool = False) -> bool:
         found = inspect.signature(estimator.fit).parameters
     except (TypeError, ValueError):
         return False
-    anything = any(one.kind is one.VAR_KEYWORD for one in found.values())
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in found.values())
     return name in found or (anything and not exactly)

@@ -82,7 +82,9 @@ def failure_line(error: BaseException, folders: Sequence[str]) -> str:
     if isinstance(error, TrainingError):
         return line
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(one) for one in folders)]
+    own = [
+        frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in folders)
+    ]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"{line.removesuffix('.')}{where}; log.txt of the run has the traceback"
 

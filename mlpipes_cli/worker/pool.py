@@ -177,8 +177,8 @@ class Pool:
         key = None if self.cluster else python
         if key not in self._hosts:
             command = list(self.cluster or host_client.command(python))
-            other = Path(command[0]) if self.cluster else python
-            environment = _environment(self._log.parent, other) | {protocol.MARK: self._mark}
+            executable = Path(command[0]) if self.cluster else python
+            environment = _environment(self._log.parent, executable) | {protocol.MARK: self._mark}
             self._hosts[key] = WorkerHostClient(self._log, command, environment)
         return self._hosts[key]
 

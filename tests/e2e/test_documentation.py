@@ -41,6 +41,10 @@ SERVED = "e2e/test_served_pages.py"
 ELSEWHERE = {
     ("README.md", "bash"): ("../.ci/run", "make test"),
     ("docs/explanation/metrics.md", "python"): ("e2e/test_documentation.py", "explanation/metrics.md"),
+    ("docs/how-to/automation/airflow.md", "bash"): ("integration/pipelines/test_airflow.py", '"airflow.md"'),
+    ("docs/how-to/automation/airflow.md", "python"): (
+        "integration/pipelines/test_airflow.py", '"airflow.md"'),
+    ("docs/how-to/automation/airflow.md", "yaml"): ("integration/pipelines/test_airflow.py", '"airflow.md"'),
     ("docs/how-to/automation/ci.md", "bash"): (
         "integration/pipelines/test_pages.py", '("export", "github"'),
     ("docs/how-to/automation/ci.md", "yaml"): (

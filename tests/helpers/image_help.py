@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+
+import warm_cli
 
 NEEDED = "iniconfig"  # which the image of the API does not have, and this environment does
 NEEDS = f"{NEEDED}=={version(NEEDED)}"
@@ -44,6 +45,6 @@ def promoted(tracking_uri: str, name: str, *requirements: str, needed: str = "")
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     lines = json.dumps([*PINS, *requirements])
     command = [sys.executable, "-c", _CODE, str(Path(__file__).parent), name, lines, needed]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    done = warm_cli.program(command, environment)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split("version ")[-1])

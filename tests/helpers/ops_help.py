@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import serving_help
 import signing_help
+import warm_cli
 
 _LISTEN = """
 import json, sys
@@ -45,14 +46,13 @@ class Server:
         self.settings = json.dumps(told | settings)
         self.port = serving_help.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[Any] | warm_cli.Child | None = None
 
     def __enter__(self) -> Server:
         environment = os.environ | {"MLPIPES_DATABASE_URL": self.database}
+        assert sys.__stdout__ is not None
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command(self), env=environment, stderr=log, start_new_session=True
-            )
+            self.process = warm_cli.start(command(self), Path.cwd(), environment, sys.__stdout__, log)
         serving_help.until(lambda: self._ready() or self._over(), 120, "the API")
         assert self._ready(), self.log()
         return self

@@ -21,6 +21,8 @@ import psutil
 import psycopg2
 import serving_help
 import signing_help
+import stack_help
+import warm_cli
 from conftest import Cli
 from tcp_faults import Proxy
 
@@ -212,7 +214,7 @@ class Server:
     cli: Cli
     options: tuple[str, ...] = ()
     port: int = field(default_factory=serving_help.free_port)
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[Any] | warm_cli.Child | None = None
     log: Path | None = None
 
     @property
@@ -222,10 +224,7 @@ class Server:
     def start(self, seconds: float = 120) -> None:
         self.log = self.log or self.cli.cwd.parent / f"serve-{self.port}.log"
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                self.command(), cwd=self.cli.cwd, env=self.cli.environment, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+            self.process = warm_cli.start(self.command(), self.cli.cwd, self.cli.environment, log)
         serving_help.until(self.answers, seconds, "the API")
 
     def command(self) -> list[str]:
@@ -323,7 +322,7 @@ class Stack:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return dict(self.cli("env", "--json").ok().json)
+        return stack_help.environment(self.cli, self.root)
 
     def settings(self, serving: str) -> None:
         """Write mlpipes.yaml with these lines of ``serving``."""
@@ -440,7 +439,7 @@ def stack(base: Path) -> Iterator[Stack]:
         code += "import reliability_help; reliability_help.register()"
         environment = os.environ | dict(made.environment) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
         command = [sys.executable, "-c", code, str(HELPERS), str(HELPERS.parent)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+        done = warm_cli.program(command, environment)
         assert done.returncode == 0, done.stderr
         yield made
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import warm_cli
 from waiting import free_port, until
 
 FEATURES = ["amount", "age", "city", "member", "since"]
@@ -197,7 +199,7 @@ def registered(tracking_uri: str, name: str, alias: str = "production", **kinds:
 
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-c", code, str(Path(__file__).parent), name, alias, json.dumps(kinds)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    done = warm_cli.program(command, environment)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split("version ")[-1])
 
@@ -324,10 +326,12 @@ class Api:
             str(self.port),
             str(answer_timeout),
         ]
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[Any] | warm_cli.Child | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", _API, *self._arguments])
+        command = [sys.executable, "-c", _API, *self._arguments]
+        assert sys.__stderr__ is not None
+        self.process = warm_cli.start(command, Path.cwd(), os.environ, sys.__stderr__)
         until(self.answers, 90, "the API")
 
     def answers(self) -> bool:

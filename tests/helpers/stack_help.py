@@ -46,9 +46,22 @@ def process(cli: Cli, root: Path, service: str) -> psutil.Process:
     return psutil.Process(services(cli, root)[service]["pid"])
 
 
+_told: dict[tuple[Any, ...], dict[str, str]] = {}  # what `env` said of a stack as it is
+
+
+def environment(cli: Cli, root: Path) -> dict[str, str]:
+    """What ``mlpipes env`` gives to clients, asked anew when a stack of processes is another than before."""
+    state = sorted((root / ".mlpipes").glob("*.json"))
+    files = [path for path in (root / "mlpipes.yaml", root / ".env", *state) if path.exists()]
+    told = (root, *sorted(cli.environment.items()), *((path, path.read_bytes()) for path in files))
+    if not (root / ".mlpipes" / "state.json").exists() or told not in _told:  # containers: who knows?
+        _told[told] = dict(cli("env", "--json", cwd=root).ok().json)
+    return dict(_told[told])
+
+
 def query(cli: Cli, root: Path, statement: str) -> list[tuple[Any, ...]]:
     """Run SQL in the project's database as its client; the rows, if any."""
-    url = cli("env", "--json", cwd=root).ok().json["MLPIPES_DATABASE_URL"]
+    url = environment(cli, root)["MLPIPES_DATABASE_URL"]
     with contextlib.closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []

@@ -10,12 +10,15 @@ from typing import Any
 
 
 def until(true: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
-    """Poll until it is true, and return what it gave."""
+    """Poll until it is true, and return what it gave.
+
+    A look that takes long is followed by a pause as long: the machine is for what is waited for.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (began := time.monotonic()) < deadline:
         if found := true():
             return found
-        time.sleep(0.02)
+        time.sleep(min(max(time.monotonic() - began, 0.02), 0.5))
     raise AssertionError(f"{what or true} did not come true in {seconds:g} s")
 
 

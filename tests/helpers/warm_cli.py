@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -21,6 +22,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import IO, Any
+
+import warm_children
 
 HERE = Path(__file__).parent
 # Read by the interpreter, the loader or a library when it starts, not by mlpipes.
@@ -73,6 +77,97 @@ def run(
     return code, outputs[reads_out], outputs[reads_err]
 
 
+class Child:
+    """A program of this interpreter in a session of its own, with what of ``subprocess.Popen`` servers need.
+
+    Args:
+        command: The interpreter, then ``-m`` and a module, ``-c`` and a text, or a script; and its arguments.
+        cwd: Its folder.
+        environment: Its variables; they have to fit.
+        output: The file that receives its standard output.
+        errors: The one for its standard error; None for the same.
+    """
+
+    def __init__(
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str],
+        output: IO[Any], errors: IO[Any] | None = None,
+    ) -> None:  # fmt: skip
+        call = {"command": list(command), "cwd": str(cwd), "umask": warm_children.umask()}
+        text = json.dumps(call | {"environment": dict(environment)}).encode() + b"\n"
+        self.args = list(command)
+        self._link = socket.socket(socket.AF_UNIX)
+        self._link.connect(_process().address)
+        with Path(os.devnull).open("rb") as nothing:
+            files = [nothing.fileno(), output.fileno(), (errors or output).fileno()]
+            self._link.sendall(text[socket.send_fds(self._link, [text], files) :])
+            self._told = self._link.makefile("r")
+            self.pid = int(self._told.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not.
+        """
+        if self.returncode is None:
+            if not select.select([self._link], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._told.readline())
+            self._told.close()
+            self._link.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    command: Sequence[str], cwd: Path, environment: Mapping[str, str],
+    output: IO[Any], errors: IO[Any] | None = None,
+) -> Child | subprocess.Popen[Any]:  # fmt: skip
+    """Start a program of this interpreter beside the test, as a fork where its variables allow that."""
+    if fits(environment) and warm_children.have_room(command, environment):
+        return Child(command, cwd, environment, output, errors)
+    return subprocess.Popen(
+        list(command), cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
+        stderr=errors or output, start_new_session=True,
+    )  # fmt: skip
+
+
+def program(
+    command: Sequence[str], environment: Mapping[str, str], timeout: float = 180
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of this interpreter to its end, in this folder.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer, and was killed.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = start(command, Path.cwd(), environment, output, errors)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(list(command), code, output.read(), errors.read())
+
+
 def _feed(descriptor: int, text: bytes) -> None:
     with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as file:
         file.write(text)
@@ -106,8 +201,8 @@ class _Process:
             listener.bind(self.address)
             listener.listen(64)
             self._process = subprocess.Popen(
-                [sys.executable, HERE / "warm_process.py", str(listener.fileno())],
-                env=_base() | quiet,
+                [sys.executable, HERE / "warm_process.py", str(listener.fileno()), "-" * warm_children.ROOM],
+                env=_base() | quiet | warm_children.SURROUNDINGS | {"ROOM": "-" * warm_children.ROOM},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],

@@ -23,6 +23,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+import warm_children
+
 # What commands import; what only servers and candidates need is left to their own processes.
 LIBRARIES = (
     "mlflow", "mlflow.sklearn", "mlflow.pyfunc", "pandas", "pyarrow.parquet", "scipy.special", "scipy.sparse",
@@ -30,6 +32,12 @@ LIBRARIES = (
     "matplotlib.backends.backend_agg", "sqlalchemy", "sqlalchemy.dialects.postgresql.psycopg2", "psycopg2",
     "docker", "boto3", "httpx", "pydantic", "yaml", "psutil", "rich.console", "rich.table", "rich.progress",
     "rich.live", "typer.rich_utils", "typer.testing",
+)  # fmt: skip
+SERVER = (  # what MLflow's server imports; not its own modules, which read variables when they are
+    "uvicorn.loops.auto", "uvicorn.protocols.http.httptools_impl", "flask_cors", "alembic.command", "fastapi",
+    "aiohttp", "prometheus_client", "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "mlflow.store.model_registry.sqlalchemy_store", "mlflow.gateway.providers.utils",
+    "mlflow.deployments.cli", "opentelemetry.proto.collector.trace.v1.trace_service_pb2",
 )  # fmt: skip
 OWN = ("cli", "config", "lifecycle", "adapters", "ports", "compose", "data", "scoring")
 
@@ -68,7 +76,12 @@ class Warm:
             text += call.recv(1 << 20)
         pid = os.fork()
         if pid == 0:
-            self._become(json.loads(text), descriptors, call)
+            told = json.loads(text)
+            if "command" in told:
+                self._close()
+                warm_children.become(told, descriptors)
+                _leave(warm_children.run(told["command"]))
+            self._become(told, descriptors, call)
         for descriptor in descriptors:
             os.close(descriptor)
         self._running[pid] = call
@@ -76,16 +89,11 @@ class Warm:
 
     def _become(self, call: dict[str, object], descriptors: list[int], asked: socket.socket) -> NoReturn:
         """In the fork: what ``python -m mlpipes_cli`` would be."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._close()
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
             os.close(descriptor)
-        for descriptor in (self._wake, self._woken):
-            os.close(descriptor)
-        for other in (self._listener, asked, *self._running.values()):
-            other.close()
+        asked.close()
         os.environ.clear()
         os.environ.update(call["environment"])  # type: ignore[call-overload]
         os.chdir(str(call["cwd"]))
@@ -93,6 +101,7 @@ class Warm:
         sys.path[0] = str(Path.cwd())
         sys.argv = ["mlpipes", *call["arguments"]]  # type: ignore[misc]
         code: object = 0
+        warm_children.have(sys.argv, _leave)
         try:
             runpy.run_module("mlpipes_cli", run_name="__main__", alter_sys=True)
         except SystemExit as error:
@@ -101,6 +110,16 @@ class Warm:
             traceback.print_exc()
             code = 1
         _leave(code)
+
+    def _close(self) -> None:
+        """In a fork: nothing of the warm process's own is left."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for descriptor in (self._wake, self._woken):
+            os.close(descriptor)
+        for other in (self._listener, *self._running.values()):
+            other.close()
 
     def _reap(self) -> None:
         for pid, call in list(self._running.items()):
@@ -135,8 +154,10 @@ def own_modules() -> list[str]:
 
 def main() -> None:
     gc.disable()
-    for name in [*LIBRARIES, *own_modules()]:
+    for name in [*LIBRARIES, *SERVER, *own_modules()]:
         importlib.import_module(name)
+    candidate_process = importlib.import_module("mlpipes_cli.worker.candidate_process")
+    candidate_process.preload()
     gc.enable()
     gc.collect()
     gc.freeze()

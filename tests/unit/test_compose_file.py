@@ -14,6 +14,7 @@ import yaml
 from mlpipes_cli.adapters.docker.images.base_images import arguments, bases
 from mlpipes_cli.services import catalog
 
+CONTAINERS = [one for one in catalog.built_in() if one.container]
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
 
 
@@ -39,8 +40,9 @@ def test_it_describes_the_stack(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
     assert always == {"secrets", "postgres", "databases", "minio-owner", "minio", "bucket", "mlflow"}
     behind = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
-    assert behind == {name: [name] for name in ("rustfs", *catalog.optional(others=False))}
-    assert {one.name for one in catalog.built_in()} == {
+    tools = [one.name for one in CONTAINERS if one.optional]
+    assert behind == {name: [name] for name in ("rustfs", *tools)}
+    assert {one.name for one in CONTAINERS} == {
         name for name, service in services.items() if "x-mlpipes-step" not in service
     }
 
@@ -71,7 +73,7 @@ def test_every_dockerfile_builds_on_an_image_that_is_pinned_by_digest() -> None:
 
 
 def test_ports_are_those_of_the_definitions_and_open_on_this_machine_only(services: dict[str, Any]) -> None:
-    for one in catalog.built_in():
+    for one in CONTAINERS:
         assert services[one.name]["ports"] == [
             f"${{MLPIPES_LISTEN:-127.0.0.1}}:${{{port.variable}:-{port.preferred}}}:{port.inside}"
             for port in one.ports
@@ -80,7 +82,7 @@ def test_ports_are_those_of_the_definitions_and_open_on_this_machine_only(servic
 
 
 def test_limits_are_those_of_the_definitions(services: dict[str, Any]) -> None:
-    for one in catalog.built_in():
+    for one in CONTAINERS:
         service = services[one.name]
         assert service["mem_limit"] == f"${{MLPIPES_{one.variables}_MEMORY:-{one.limits.memory}}}"
         assert service["cpus"] == f"${{MLPIPES_{one.variables}_CPUS:-{one.limits.cpus}}}"
@@ -97,7 +99,7 @@ def test_no_secret_has_a_default() -> None:
         "MLPIPES_MLFLOW_SECRET_KEY",
     }
     assert optional == may_be_missing
-    tools = {name for one in catalog.built_in() if one.role == "tool" for name in one.secret_names()}
+    tools = {name for one in CONTAINERS if one.role == "tool" for name in one.secret_names()}
     assert {"JUPYTER_TOKEN", "PGADMIN_PASSWORD"} <= tools
     assert {name for name, _ in used} - optional == tools | {
         "POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "MLPIPES_DB_PASSWORD", "MINIO_ROOT_PASSWORD",

@@ -16,10 +16,10 @@ from mlpipes_cli.stack_state import StackState
 BEFORE = StackState("docker", ("jupyter",), True)
 
 
-def test_extras_are_profiles_of_the_compose_file() -> None:
+def test_extras_in_containers_are_profiles_of_the_compose_file() -> None:
     document = yaml.safe_load((package_files.root() / "compose" / "compose.yaml").read_text())
     profiles = {profile for one in document["services"].values() for profile in one.get("profiles", ())}
-    assert set(catalog.optional()) <= profiles
+    assert {one.name for one in catalog.everything() if one.optional and one.container} <= profiles
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,11 @@ def examine(
         auth: Whether MLflow requires authentication.
         local: The local processes beside the containers.
     """
-    active = [one for one in definitions(project.config) if not one.optional or one.name in extra]
+    active = [
+        definition
+        for definition in definitions(project.config)
+        if not definition.optional or definition.name in extra
+    ]
     checks = [
         *common(project, list(catalog.secrets(active, auth=auth))),
         tried("settings", lambda: _settings(project)),
@@ -99,11 +103,13 @@ def _stack(
     stack = DockerStack(project, engine, marks, env_file.read(project.env_file), auth)
     checks: list[Check] = []
     services = _services(stack, extra, checks)
-    checks += [Check("docker machine", _level(one[0]), *one[1:]) for one in _findings(engine, services)]
+    checks += [
+        Check("docker machine", _level(finding[0]), *finding[1:]) for finding in _findings(engine, services)
+    ]
     for service in services:
         checks.append(tried(f"{service.name} image", functools.partial(_image, engine, service)))
     checks += doctor_checks.ports(stack, services)
-    checks += doctor_checks.running(stack, [one.name for one in services], made=known is not None)
+    checks += doctor_checks.running(stack, [service.name for service in services], made=known is not None)
     checks += [doctor_checks.process(row) for row in local.statuses()]
     if known is not None:
         checks += doctor_checks.volumes(stack, services)

@@ -18,6 +18,7 @@ from mlpipes_cli.adapters.docker.stack.resources import Container
 from mlpipes_cli.adapters.docker.stack.settings import core
 from mlpipes_cli.adapters.docker.stack.stack import DockerStack
 from mlpipes_cli.adapters.docker.stack.status import read_status, unknown
+from mlpipes_cli.adapters.postgres import roles
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.ports import PortReservations
 from mlpipes_cli.adapters.processes.stack_lock import stack_lock
@@ -103,7 +104,11 @@ class DockerRuntime:
         """Return the stack and its containers; the services ``names`` have to run."""
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        alive = {name: one for name, one in found.items() if one.state == "running" and one.ports}
+        alive = {
+            name: container
+            for name, container in found.items()
+            if container.state == "running" and container.ports
+        }
         missing = [name for name in names if name not in alive]
         if stack is None or missing:
             gone = "the stack is" if missing == list(names) else f"{', '.join(missing)} is"
@@ -162,7 +167,7 @@ class DockerRuntime:
         return self._row(operations.stack, service)
 
     def _row(self, stack: DockerStack, service: str) -> ServiceStatus:
-        return next(one for one in read_status(stack, self._names) if one.name == service)
+        return next(row for row in read_status(stack, self._names) if row.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         local = self._local
@@ -227,7 +232,7 @@ class DockerRuntime:
     def versions(self) -> Mapping[str, str]:
         stack = self._stack()
         found = stack.resources.containers() if stack else {}
-        return {name: one.image for name, one in found.items()}
+        return {name: container.image for name, container in found.items()}
 
     def release(self, reporter: Reporter) -> Mapping[str, str]:
         from mlpipes_cli.adapters.docker.engine import capabilities
@@ -244,10 +249,7 @@ class DockerRuntime:
             stack = self._stack()
             if stack is None:
                 return []
-            shutdown.stop(stack.resources, stack.resources.containers(), task.note, remove=True)
-            stack.resources.remove_networks()
-            stack.resources.remove_secrets()
-            removed = [f"volume {name}" for name in stack.resources.remove_volumes()]
+            removed = shutdown.remove_everything(stack.resources, task.note)
             StackIdentity(self.project).forget()
             return removed
 
@@ -278,10 +280,17 @@ class DockerRuntime:
 
     def _addresses(self, local: LocalServices | None) -> Endpoints:
         stack, found = self._running(DATABASE, MLFLOW)
-        shown = [one for one in catalog.everything() if local or one.name in (DATABASE, MLFLOW)]
-        ports = {one.name: one.port(found[one.name].ports) for one in shown if one.name in found}
+        every = [definition for definition in catalog.everything() if definition.name in found]
+        shown = [definition for definition in every if local or definition.name in (DATABASE, MLFLOW)]
+        ports = {definition.name: definition.port(found[definition.name].ports) for definition in shown}
         api = local.url() if local else None
         return addresses.endpoints(stack.address, ports, stack.secrets, auth=self.auth, api=api)
+
+    def own_database(self, name: str, password: str) -> str:
+        stack, found = self._running(DATABASE)
+        ports = found[DATABASE].ports
+        roles.make_own_database(lambda user, base: stack.database(ports, user, base), name, password)
+        return roles.own_address(name, password, stack.address, ports[5432])
 
     def storage(self) -> Storage:
         from mlpipes_cli.adapters.docker.stack.stack_storage import storage
@@ -296,7 +305,7 @@ class DockerRuntime:
         with stack_lock(self.project, reporter):
             stack, _ = self._running(*keeping)
             found = stack.resources.containers()  # also one that keeps restarting
-            writing = {n: one for n, one in found.items() if n not in keeping}
+            writing = {n: container for n, container in found.items() if n not in keeping}
             with reporter.task("stopping what writes") as task:
                 self._local.end(reporter)
                 shutdown.stop(stack.resources, writing, task.note, remove=False)

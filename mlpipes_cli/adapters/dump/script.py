@@ -115,7 +115,7 @@ def _without_own(statements: bytes) -> bytes:
 
 def _others(found: re.Match[bytes]) -> bytes:
     """Return the statement with its other options, if there are any."""
-    kept = [one for one in found[2].split(b", ") if not one.startswith(_OWN)]
+    kept = [option for option in found[2].split(b", ") if not option.startswith(_OWN)]
     return found[1] + b", ".join(kept) + b");\n" if kept else b""
 
 
@@ -125,4 +125,4 @@ def _fill(script: BinaryIO, held: bytes) -> bytes:
 
 
 def _without(text: bytes, line: bytes) -> bytes:
-    return b"".join(one for one in text.splitlines(keepends=True) if one.rstrip() != line)
+    return b"".join(row for row in text.splitlines(keepends=True) if row.rstrip() != line)

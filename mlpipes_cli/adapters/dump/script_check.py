@@ -109,7 +109,7 @@ class ScriptCheck:
             self._within = b"*/" if self._comments else b""
             return found.end()
         if self._escaped:
-            found = next((one for one in _ESCAPED.finditer(line, at) if one[0] == b"'"), None)
+            found = next((match for match in _ESCAPED.finditer(line, at) if match[0] == b"'"), None)
             end = found.start() if found else -1
         else:
             end = line.find(self._within, at)

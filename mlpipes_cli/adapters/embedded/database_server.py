@@ -57,7 +57,7 @@ class DatabaseServer:
     def members(self) -> list[psutil.Process]:
         """Return all processes of the server, including those whose parent has exited."""
         name = cluster.token(self.root)
-        return [one for one in process.everyone() if _is_of(name, process.command_line(one))]
+        return [found for found in process.everyone() if _is_of(name, process.command_line(found))]
 
     def find(self, written: RunningProcess | None = None) -> RunningProcess | None:
         """Return the main process, if it works on the current database folder; its lock file names it."""
@@ -265,9 +265,9 @@ def _is_of(name: str, line: list[str]) -> bool:
     return f"cluster_name={name}" in line or any(part.startswith(f"postgres: {name}: ") for part in line[:1])
 
 
-def _serves_elsewhere(other: psutil.Process, folder: Path) -> bool:
+def _serves_elsewhere(server: psutil.Process, folder: Path) -> bool:
     """Return whether a server certainly works on a folder other than ``folder``."""
-    line = process.command_line(other)
+    line = process.command_line(server)
     at = line.index("-D") + 1 if "-D" in line else len(line)
     data_folder = Path(line[at]) if at < len(line) else None
     if data_folder is None:

@@ -85,9 +85,9 @@ def _port(parts: StackLayout, row: ServiceStatus) -> Check:
 def _strays(parts: StackLayout, rows: Sequence[ServiceStatus], local: LocalServices) -> Check:
     """Check for processes of services that have lost their main process or are not configured."""
     lost = any(row.name == MLFLOW and row.pid is None for row in rows)
-    left = [one.pid for one in process.marked(parts.project.root, MLFLOW)] if lost else []
+    left = [daemon.pid for daemon in process.marked(parts.project.root, MLFLOW)] if lost else []
     server = parts.database()
-    left += [one.pid for one in server.members()] if server.find() is None else []
+    left += [member.pid for member in server.members()] if server.find() is None else []
     left += local.strays()
     if left:
         pids = ", ".join(map(str, left))

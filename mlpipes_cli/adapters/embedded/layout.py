@@ -25,8 +25,12 @@ from mlpipes_cli.services.catalog import DATABASE, MLFLOW
 from mlpipes_cli.services.mlflow import SEARCH
 from mlpipes_cli.services.probes import HttpProbe
 
-SERVICES = tuple(one for one in catalog.built_in() if "embedded" in one.runtimes and not one.optional)
-CORE = tuple(one.name for one in SERVICES)
+SERVICES = tuple(
+    definition
+    for definition in catalog.built_in()
+    if "embedded" in definition.runtimes and not definition.optional
+)
+CORE = tuple(service.name for service in SERVICES)
 _CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",

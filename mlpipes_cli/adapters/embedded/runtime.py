@@ -10,7 +10,8 @@ from mlpipes_cli.adapters.embedded import manual_stop, stack_storage
 from mlpipes_cli.adapters.embedded.core_services import core_services
 from mlpipes_cli.adapters.embedded.layout import CORE, StackLayout
 from mlpipes_cli.adapters.embedded.status import read_status
-from mlpipes_cli.adapters.processes import log_files
+from mlpipes_cli.adapters.postgres import roles
+from mlpipes_cli.adapters.processes import log_files, ports
 from mlpipes_cli.adapters.processes.daemon import marked_as
 from mlpipes_cli.adapters.processes.json_files import clear_folder
 from mlpipes_cli.adapters.processes.local_services import LocalServices, no_container, no_such_service
@@ -101,7 +102,7 @@ class EmbeddedRuntime:
             return self._local.restart(service, reporter)
         with core_services(self._parts, reporter, f"restarting {service}") as core:
             core.restart(service)
-        return next(one for one in read_status(self._parts) if one.name == service)
+        return next(row for row in read_status(self._parts) if row.name == service)
 
     def halt(self, service: str, reporter: Reporter) -> Halted:
         self._check(service)
@@ -161,6 +162,14 @@ class EmbeddedRuntime:
             )
             raise MlpipesError(what, "start it with `mlpipes up`")
         return parts.clients(database.port, found.port, self._local.url())
+
+    def own_database(self, name: str, password: str) -> str:
+        server = self._parts.database()
+        found = server.find()
+        if found is None:
+            raise MlpipesError(f"{DATABASE} is not running", "start it with `mlpipes up`")
+        roles.make_own_database(lambda user, base: server.connect(found.port, user, base), name, password)
+        return roles.own_address(name, password, ports.HOST, found.port)
 
     def storage(self) -> Storage:
         return stack_storage.storage(self._parts)

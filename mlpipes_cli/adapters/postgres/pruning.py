@@ -121,8 +121,8 @@ def _partitions(cursor: Cursor) -> list[_Partition]:
 def _goes_whole(cursor: Cursor, partition: _Partition, before: float, model: str | None) -> bool:
     if partition.end is None or partition.end.timestamp() > before:
         return False
-    others = f"select count(*) from (select from {partition.table} where model_name <> %(model)s limit 1) o"
-    return model is None or _one(cursor, others, {"model": model}) == 0
+    query = f"select count(*) from (select from {partition.table} where model_name <> %(model)s limit 1) o"
+    return model is None or _one(cursor, query, {"model": model}) == 0
 
 
 def _drop(

@@ -10,6 +10,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -85,6 +86,22 @@ def provision(connect: Connect, passwords: Mapping[str, str]) -> None:
             if password := passwords.get(READER_SECRET):
                 _make_role(cursor, READER, scram(password))
                 cursor.execute(_LET_READ)
+
+
+def make_own_database(connect: Connect, name: str, password: str) -> None:
+    """Make the role and the database of a service that needs its own, and set the password.
+
+    Raises:
+        psycopg2.OperationalError: The server cannot be reached.
+    """
+    with contextlib.closing(connect(SUPERUSER, SUPERUSER)) as link:
+        link.autocommit = True
+        _make_owner(link, name, scram(password))
+
+
+def own_address(name: str, password: str, host: str, port: int) -> str:
+    """Return the address of the database of a service that needs its own."""
+    return f"postgresql://{name}:{quote(password, safe='')}@{host}:{port}/{name}"
 
 
 def complete(connect: Connect) -> bool:

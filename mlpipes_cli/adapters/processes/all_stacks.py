@@ -42,4 +42,8 @@ class ProcessStacks:
 
     @staticmethod
     def _processes(stack: FoundStack) -> list[psutil.Process]:
-        return [one for one in process.everyone() if process.marks(one).get(process.PROJECT_MARK) == stack.id]
+        return [
+            found
+            for found in process.everyone()
+            if process.marks(found).get(process.PROJECT_MARK) == stack.id
+        ]

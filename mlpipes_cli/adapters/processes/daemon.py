@@ -103,11 +103,11 @@ class Daemon:
 
     def members(self, main: RunningProcess | None) -> list[psutil.Process]:
         """Return all processes of the service, including children whose parent has exited."""
-        found = {one.pid: one for one in process.marked(self.root, self.name)}
+        found = {member.pid: member for member in process.marked(self.root, self.name)}
         lead = main.identity.process() if main else None
         if lead and self._is_ours(lead):
-            found |= {one.pid: one for one in process.family(lead)}
-        return [one for one in found.values() if process.running(one.pid)]
+            found |= {member.pid: member for member in process.family(lead)}
+        return [member for member in found.values() if process.running(member.pid)]
 
     def keeps(self, found: RunningProcess) -> bool:
         """Return whether a process answers, or is young enough to be still starting."""

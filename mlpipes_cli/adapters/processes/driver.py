@@ -103,9 +103,9 @@ class ProcessDriver:
         if old is None or old == root:
             return
         if not (old / ".mlpipes").exists():
-            alive = [found for one in self.running.values() if (found := one.identity.process())]
-            members = [member for one in alive for member in process.family(one)]
-            process.end(lambda: [one for one in members if process.running(one.pid)], patience=30.0)
+            alive = [found for service in self.running.values() if (found := service.identity.process())]
+            members = [member for lead in alive for member in process.family(lead)]
+            process.end(lambda: [member for member in members if process.running(member.pid)], patience=30.0)
         self.running.clear()
 
     # -- the reconciler's steps

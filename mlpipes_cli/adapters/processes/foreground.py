@@ -37,8 +37,10 @@ def url(project: ProjectFolder) -> str | None:
 def strays(project: ProjectFolder) -> list[psutil.Process]:
     """Return the remaining processes of foreground servers that have exited."""
     marked = process.marked(project.root, process.FOREGROUND)
-    kept = {one.pid for _, lead in _running(project) for one in process.family(lead)} if marked else set()
-    return [one for one in marked if one.pid not in kept]
+    kept = (
+        {member.pid for _, lead in _running(project) for member in process.family(lead)} if marked else set()
+    )
+    return [member for member in marked if member.pid not in kept]
 
 
 def end(project: ProjectFolder) -> int:

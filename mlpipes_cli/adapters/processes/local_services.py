@@ -92,11 +92,11 @@ class LocalServices:
         """Return the pids of services that are not configured or have lost their main process."""
         files = self._files
         written, wanted = files.running(), self._wanted()
-        left = [one.pid for one in foreground.strays(self.project)]
+        left = [stray.pid for stray in foreground.strays(self.project)]
         for name in self.names():
             daemon = marked_as(self.project, name)
             if name not in wanted or daemon.find(written.get(name)) is None:
-                left += [one.pid for one in process.marked(self.project.root, name)]
+                left += [stray.pid for stray in process.marked(self.project.root, name)]
         return left
 
     def logs(

@@ -135,7 +135,9 @@ def services(project: Path) -> set[str]:
     """Return the service names in the environments of a project's processes."""
     found = (marks(process) for process in everyone())
     return {
-        one[SERVICE_MARK] for one in found if one.get(PROJECT_MARK) == str(project) and SERVICE_MARK in one
+        marks_of[SERVICE_MARK]
+        for marks_of in found
+        if marks_of.get(PROJECT_MARK) == str(project) and SERVICE_MARK in marks_of
     }
 
 

@@ -65,12 +65,12 @@ class StateFiles:
         """Record the running processes, by service."""
         rows = {
             name: {
-                "pid": one.identity.pid,
-                "created": one.identity.created,
-                "port": one.port,
-                "fingerprint": one.fingerprint,
+                "pid": service.identity.pid,
+                "created": service.identity.created,
+                "port": service.port,
+                "fingerprint": service.fingerprint,
             }
-            for name, one in services.items()
+            for name, service in services.items()
         }
         write_json(self._state, {"version": 1, "root": str(root), "services": rows})
 

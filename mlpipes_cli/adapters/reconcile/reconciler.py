@@ -47,29 +47,34 @@ class Reconciler(Generic[S]):
     def _until_ready(self) -> None:
         waiting = list(self.services)
         while waiting:
-            ready = {one.name for one in self.services if one.stage == "ready"}
-            for one in sorted(waiting, key=lambda one: not one.eager):  # they load while others are made
-                if one.stage in ("absent", "created") and (one.eager or one.needs <= ready):
-                    self._start(one)
-            for one in waiting:
-                if one.stage == "absent":
-                    self.driver.create(one)
+            ready = {service.name for service in self.services if service.stage == "ready"}
+            eager_first = sorted(
+                waiting, key=lambda service: not service.eager
+            )  # they load while others are made
+            for service in eager_first:
+                if service.stage in ("absent", "created") and (service.eager or service.needs <= ready):
+                    self._start(service)
+            for service in waiting:
+                if service.stage == "absent":
+                    self.driver.create(service)
             self._note(waiting)
-            for one in self.services:
-                if one.stage == "ready" and not one.finished:
-                    self.driver.finish(one)
-                    one.finished = True
-            for one in waiting:
-                if one.stage == "started" and one.needs <= ready:
-                    self._check(one)
+            for service in self.services:
+                if service.stage == "ready" and not service.finished:
+                    self.driver.finish(service)
+                    service.finished = True
+            for service in waiting:
+                if service.stage == "started" and service.needs <= ready:
+                    self._check(service)
             before = len(waiting)
-            waiting = [one for one in self.services if one.stage != "ready" or not one.finished]
+            waiting = [
+                service for service in self.services if service.stage != "ready" or not service.finished
+            ]
             if len(waiting) == before:
                 time.sleep(_PAUSE)
 
     def _note(self, waiting: Sequence[S]) -> None:
         """Note what is waited for, if that has changed."""
-        names = ", ".join(one.name for one in waiting if one.stage == "started")
+        names = ", ".join(service.name for service in waiting if service.stage == "started")
         if names and names != self._noted:
             self.progress.note(f"waiting for {names}")
             self._noted = names

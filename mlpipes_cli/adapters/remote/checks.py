@@ -58,7 +58,7 @@ def _row(name: str, url: str, *, works: bool) -> ServiceStatus:
 def failures(checks: Sequence[Check]) -> list[str]:
     """Return one line for each fault."""
     return [
-        f"{one.name}: {one.found}" + (f"; {one.fix}" if one.fix else "")
-        for one in checks
-        if one.level == "fault"
+        f"{check.name}: {check.found}" + (f"; {check.fix}" if check.fix else "")
+        for check in checks
+        if check.level == "fault"
     ]

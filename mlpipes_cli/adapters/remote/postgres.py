@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mlpipes_cli.adapters.postgres.database import connect
 from mlpipes_cli.adapters.postgres.roles import SCHEMAS
@@ -58,6 +59,37 @@ def make_schemas(url: str) -> list[str]:
             return missing
     except psycopg2.Error as error:
         raise MlpipesError(f"{NAME}: cannot create the schemas ({_line(error)})") from None
+
+
+def make_own_database(url: str, name: str) -> str:
+    """Make a database beside the project's, named after it, unless it is there; return its address.
+
+    Raises:
+        MlpipesError: The server does not answer, or the role may not make databases.
+    """
+    import psycopg2
+
+    parts = urlsplit(url)
+    base = f"{unquote(parts.path.lstrip('/'))}_{name}"
+    try:
+        with contextlib.closing(connect(url)) as link, link.cursor() as cursor:
+            link.autocommit = True
+            cursor.execute("select 1 from pg_database where datname = %s", (base,))
+            if cursor.fetchone() is None:
+                cursor.execute(f'create database "{base}"')
+            user = link.info.user
+    except psycopg2.errors.InsufficientPrivilege:
+        raise MlpipesError(
+            f"{NAME}: {name} needs the database {base}, which its role may not create",
+            f"ask its owner to run: create database {base} owner {parts.username or 'ROLE'}",
+        ) from None
+    except psycopg2.Error as error:
+        raise MlpipesError(f"{NAME}: cannot create the database {base} ({_line(error)})") from None
+    return urlunsplit(parts._replace(path=f"/{quote(base)}", netloc=_with_user(parts.netloc, user)))
+
+
+def _with_user(netloc: str, user: str) -> str:
+    return netloc if "@" in netloc else f"{quote(user, safe='')}@{netloc}"
 
 
 def _unreachable(error: MlpipesError) -> Check:

@@ -58,9 +58,9 @@ class RemoteRuntime:
                 found = checks.examine(addresses)
             if wrong := checks.failures(found):
                 raise Several(wrong)
-            for one in found:
-                if one.level == "warning" and "schemas" not in one.name:
-                    reporter.warn(f"{one.name}: {one.found}; {one.fix}")
+            for check in found:
+                if check.level == "warning" and "schemas" not in check.name:
+                    reporter.warn(f"{check.name}: {check.found}; {check.fix}")
             if addresses.bucket is None:
                 reporter.info("the object store is not checked: MLflow serves the artifacts")
             made = [f"postgres: created schema {name}" for name in postgres.make_schemas(addresses.database)]
@@ -148,6 +148,10 @@ class RemoteRuntime:
         return Endpoints(
             addresses.mlflow, addresses.database, {**addresses.variables, **api}, addresses.database
         )
+
+    def own_database(self, name: str, password: str) -> str:
+        """See the protocol; it belongs to the project's role, and its name begins with the project's."""
+        return postgres.make_own_database(self._addresses.database, name)
 
     def storage(self) -> Storage:
         addresses = self._addresses

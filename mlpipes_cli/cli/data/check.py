@@ -49,10 +49,10 @@ def _checked(found: Checked) -> RenderableType | str:
             Column("examples", least=10, drop=1),
         )
     )
-    for one in found.checks:
-        examples = " ".join(_example(row) for row in one.examples)
-        style = {} if one.ok else {1: "red"}
-        table.add(one.check, "ok" if one.ok else "failed", str(one.wrong), examples, styles=style)
+    for result in found.checks:
+        examples = " ".join(_example(row) for row in result.examples)
+        style = {} if result.ok else {1: "red"}
+        table.add(result.check, "ok" if result.ok else "failed", str(result.wrong), examples, styles=style)
     return table
 
 
@@ -76,7 +76,7 @@ def _runs(runs: list[CheckRun]) -> RenderableType | str:
         )
     )
     for run in runs:
-        failed = ", ".join(f"{one.check} ({one.wrong})" for one in run.results if not one.ok)
+        failed = ", ".join(f"{result.check} ({result.wrong})" for result in run.results if not result.ok)
         moment = run.checked_at.isoformat(timespec="seconds")[:19].replace("T", " ")
         table.add(moment, str(run.load), "ok" if run.ok else "failed", failed, run.actor)
     return table

@@ -38,14 +38,14 @@ def _table(found: Difference) -> RenderableType:
         title=_rows(found.rows),
         caption=_columns(found),
     )  # fmt: skip
-    for one in sorted(found.columns, key=lambda change: -(change.distance or 0.0)):
-        moved = "" if one.distance is None else f"{one.measure} {one.distance:.4f}"
+    for column in sorted(found.columns, key=lambda change: -(change.distance or 0.0)):
+        moved = "" if column.distance is None else f"{column.measure} {column.distance:.4f}"
         table.add(
-            one.column,
-            _moved(f"{100 * one.old.missing:.1f} %", f"{100 * one.new.missing:.1f} %"),
-            _moved(_middle(one.old), _middle(one.new)),
-            _moved(_number(one.old.sd), _number(one.new.sd)),
-            _moved(_median(one.old), _median(one.new)),
+            column.column,
+            _moved(f"{100 * column.old.missing:.1f} %", f"{100 * column.new.missing:.1f} %"),
+            _moved(_middle(column.old), _middle(column.new)),
+            _moved(_number(column.old.sd), _number(column.new.sd)),
+            _moved(_median(column.old), _median(column.new)),
             moved,
         )
     return table

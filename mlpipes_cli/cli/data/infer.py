@@ -24,6 +24,9 @@ def infer(
     target: Annotated[
         str | None, typer.Option("--target", metavar="COLUMN", help="Stratify the split by this column.")
     ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line of a CSV file is a row, not names of columns.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
 ) -> None:
     """Describe a source as a first dataset.yaml, from what its rows are like."""
@@ -37,6 +40,7 @@ def infer(
         output=output,
         target=target,
         force=force,
+        header=False if no_header else None,
         project=here.project,
     )
     here.console.result(found, lambda: found.yaml.rstrip("\n") if output is None else f"wrote {found.output}")

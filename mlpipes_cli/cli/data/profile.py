@@ -53,16 +53,23 @@ def _shown(found: Profile) -> RenderableType:
         title=f"raw_data.{found.dataset}: {found.rows:,} rows, {len(found.columns)} columns",
         caption=f"wrote {found.path}",
     )  # fmt: skip
-    for one in found.columns:
-        missing = f"{100 * one.missing / found.rows:.1f} %" if found.rows else ""
-        table.add(one.column, one.type, missing, f"{one.distinct:,}", _relation(one), "; ".join(one.hints))
+    for column in found.columns:
+        missing = f"{100 * column.missing / found.rows:.1f} %" if found.rows else ""
+        table.add(
+            column.column,
+            column.type,
+            missing,
+            f"{column.distinct:,}",
+            _relation(column),
+            "; ".join(column.hints),
+        )
     return table
 
 
-def _relation(one: ColumnProfile) -> str:
-    if one.relation is None or one.relation.value is None:
-        return one.role
-    return f"{one.relation.measure} {one.relation.value:.3f}"
+def _relation(column: ColumnProfile) -> str:
+    if column.relation is None or column.relation.value is None:
+        return column.role
+    return f"{column.relation.measure} {column.relation.value:.3f}"
 
 
 def register(data: typer.Typer) -> None:

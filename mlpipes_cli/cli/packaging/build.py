@@ -70,7 +70,7 @@ def build(
 
 def _shown(made: BuildResult) -> str:
     inside = made.model
-    pushed = "".join(f"pushed {one.name}@{one.digest}\n" for one in made.pushed)
+    pushed = "".join(f"pushed {image.name}@{image.digest}\n" for image in made.pushed)
     return (
         f"{made.tag} ({made.size / 1e6:.0f} MB): version {inside.version} of {inside.name}, "
         f"Python {inside.python}\n{pushed}"

@@ -69,6 +69,23 @@ def systemd(
     here.console.result(found, lambda: f"wrote {found.service}\nwrote {found.timer}")
 
 
+def airflow(
+    file: File = Path("pipeline.yaml"),
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Write the DAG to this folder.")
+    ] = Path("dags"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a file that is not such a DAG, or was changed.")
+    ] = False,
+) -> None:
+    """Write a pipeline as a DAG of Airflow 3: a task a step, with assets for data sets and models."""
+    from mlpipes_cli.lifecycle.export.airflow import dag as verb
+
+    here = context.current
+    found = verb.export(here.project(), here.resolve(file), str(file), output, force=force)
+    here.console.result(found, lambda: f"wrote {found.path}: DAG {found.dag}")
+
+
 Repository = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="The repository's folder (default: the project's own)."),
@@ -108,6 +125,7 @@ def register(app: typer.Typer) -> None:
     group.command("grafana")(grafana)
     group.command("cron")(cron)
     group.command("systemd")(systemd)
+    group.command("airflow")(airflow)
     group.command("github")(github)
     group.command("gitlab")(gitlab)
     cluster.add(group)

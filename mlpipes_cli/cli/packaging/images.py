@@ -63,8 +63,8 @@ def _name(image: OwnImage) -> str:
 
 
 def _rendered(done: PrunedImages) -> str:
-    lines = [f"removed {_name(one)}" for one in done.removed]
-    lines += [f"{_name(one)} is in use and stays" for one in done.kept]
+    lines = [f"removed {_name(image)}" for image in done.removed]
+    lines += [f"{_name(image)} is in use and stays" for image in done.kept]
     return "\n".join([*lines, f"{len(done.removed)} removed, up to {done.size / 1e6:.0f} MB"])
 
 

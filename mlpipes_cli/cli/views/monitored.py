@@ -47,10 +47,10 @@ def _about(found: Monitored) -> Iterator[str]:
     yield f"{which}: {found.rows} rows, compared with {found.reference_rows} of the reference"
     if window.since or window.first:
         yield f"predictions from {window.since or window.first} to {window.until}"
-    for one in found.windows:
-        result = "ALARM" if one.alarm else "no alarm" if one.enough else "too few rows"
-        since = (one.since or "")[:16].replace("T", " ")
-        yield f"{_periods(one.periods)}, since {since}: {one.rows} rows, {result}"
+    for entry in found.windows:
+        result = "ALARM" if entry.alarm else "no alarm" if entry.enough else "too few rows"
+        since = (entry.since or "")[:16].replace("T", " ")
+        yield f"{_periods(entry.periods)}, since {since}: {entry.rows} rows, {result}"
     if window.sampled:
         yield f"a random part of {window.predictions} predictions"
     if window.repeated:
@@ -148,7 +148,7 @@ def checks(found: History) -> RenderableType | str:
             str(check.version),
             str(check.rows),
             result,
-            ", ".join(str(one.periods) for one in check.windows if one.alarm),
+            ", ".join(str(window.periods) for window in check.windows if window.alarm),
             ", ".join(check.columns),
             check.cause,
             check.actor,
@@ -161,17 +161,18 @@ def checks(found: History) -> RenderableType | str:
     ]
     lines = [Text(line, style="bold") for line in lasting]
     return Group(
-        *([table] if found.checks else []), *lines, *(Text(_retraining(one)) for one in found.retrainings)
+        *([table] if found.checks else []),
+        *lines,
+        *(Text(_retraining(retraining)) for retraining in found.retrainings),
     )
 
 
-def _retraining(one: RetrainingEntry) -> str:
-    check = "" if one.check is None else f", check {one.check}"
-    detail = f"; {one.detail}" if one.detail else ""
-    when = one.started_at[:16].replace("T", " ")
-    return (
-        f"{when} UTC, retraining of {one.model!r} ({one.cause}{check}): {one.outcome or 'no end yet'}{detail}"
-    )
+def _retraining(retraining: RetrainingEntry) -> str:
+    check = "" if retraining.check is None else f", check {retraining.check}"
+    detail = f"; {retraining.detail}" if retraining.detail else ""
+    when = retraining.started_at[:16].replace("T", " ")
+    outcome = f"{retraining.outcome or 'no end yet'}{detail}"
+    return f"{when} UTC, retraining of {retraining.model!r} ({retraining.cause}{check}): {outcome}"
 
 
 def deliveries(found: Alerts) -> RenderableType | str:
@@ -186,10 +187,11 @@ def deliveries(found: Alerts) -> RenderableType | str:
             Column("tries", right=True, drop=2), Column("last error", least=12, drop=1),
         )
     )  # fmt: skip
-    for one in found.alerts:
+    for alert in found.alerts:
         table.add(
-            one.created_at[:16].replace("T", " "), one.event, one.channel, one.state, str(one.attempts),
-            one.last_error or "", styles={3: "red"} if one.state == "dropped" else None,
+            alert.created_at[:16].replace("T", " "), alert.event, alert.channel, alert.state,
+            str(alert.attempts), alert.last_error or "",
+            styles={3: "red"} if alert.state == "dropped" else None,
         )  # fmt: skip
     return table
 

@@ -56,8 +56,8 @@ class FittedTable:
         """Add a row; ``styles`` sets the style of single cells, by position."""
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
-        for position, one in (styles or {}).items():
-            self._styles[len(self._rows), position] = one
+        for position, cell_style in (styles or {}).items():
+            self._styles[len(self._rows), position] = cell_style
         self._rows.append(([" ".join(cell.split()) for cell in cells], style))
 
     def section(self) -> None:

@@ -226,7 +226,7 @@ def _results_table(
 
 def _others(task: Task, metric: str) -> list[str]:
     """Return two more metrics to show; they depend only on the task, not on the candidates."""
-    return [one.name for one in metric_catalog.BY_TASK[task] if one.name != metric][:2]
+    return [entry.name for entry in metric_catalog.BY_TASK[task] if entry.name != metric][:2]
 
 
 def _rule(rule: Any) -> str:

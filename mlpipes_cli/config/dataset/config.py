@@ -13,7 +13,7 @@ from mlpipes_cli.config.dataset.checks import Check, Columns
 from mlpipes_cli.config.dataset.columns import ColumnConfig
 from mlpipes_cli.config.dataset.split import DatasetSplit
 from mlpipes_cli.config.dataset.steps import Step
-from mlpipes_cli.config.experiment import Column, Word
+from mlpipes_cli.config.experiment import Column, HeaderSetting, Word
 from mlpipes_cli.config.problems import validate
 from mlpipes_cli.config.source import Source
 from mlpipes_cli.config.yaml_source import YamlSource, read_yaml
@@ -63,6 +63,7 @@ class DatasetConfig(Strict):
     separator: Character | None = Field(
         default=None, description="The separator between the fields of a CSV file."
     )
+    header: HeaderSetting = None
     quote: Character | None = Field(
         default=None, description="The character that quotes fields of a CSV file."
     )
@@ -100,7 +101,7 @@ class DatasetConfig(Strict):
             raise ValueError("`load: {mode: merge}` needs `key`, the columns that identify a row")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
-        names = [self.stored_name(name) for name, one in self.columns.items() if not one.drop]
+        names = [self.stored_name(name) for name, column in self.columns.items() if not column.drop]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two columns get the name {twice[0]!r}; rename one of them")
         return self

@@ -68,7 +68,7 @@ def read(
     Raises:
         Unreadable: The file is not a CSV file, or a value does not have the format that ``formats`` declares.
     """
-    header = header_of(raw, formats.separator, quote=formats.quote)
+    header = header_of(raw, formats.separator, quote=formats.quote, names=formats.header)
     if formats.before:
         return _as_before(raw, header), formats.found(separator=header.separator), []
     file = _File(raw, header, formats, identifier)
@@ -89,8 +89,10 @@ def read(
         decimal=style.decimal,
         thousands=style.thousands,
         dates={**formats.dates, **file.dates},
+        header=formats.header if header.in_file else header.columns,
     )
-    said = [*csv_table.about_style(style, header.separator), *read_warnings.of_holes(file.holes)]
+    doubt = [Remark(header.warning, warning=True)] if header.warning else []
+    said = [*doubt, *csv_table.about_style(style, header.separator), *read_warnings.of_holes(file.holes)]
     return frame, found, [*said, *read_warnings.of_codes(file.codes), *file.said]
 
 

@@ -69,7 +69,7 @@ class Stream:
             raise not_opened(error) from None
 
     def _batches(self, raw: BinaryIO, size: int) -> Iterator[pd.DataFrame]:
-        header = header_of(raw, self.formats.separator, rows_needed=False, quote=self.formats.quote)
+        header = self._header(raw, rows_needed=False)
         self._look(raw, header)
         start, checked = 0, False
         reader = csv_table.texts(raw, header, self.formats, chunksize=size, low_memory=True)
@@ -83,6 +83,12 @@ class Stream:
                 start += len(batch)
                 yield pd.DataFrame(columns)
         self.said += read_warnings.of_holes(self._holes.values())
+
+    def _header(self, raw: BinaryIO, *, rows_needed: bool = True) -> Header:
+        told = self.formats
+        return header_of(
+            raw, told.separator, rows_needed=rows_needed, quote=told.quote, names=told.header, judge=False
+        )
 
     def _look(self, raw: BinaryIO, header: Header) -> None:
         """Infer the number style from the first rows."""
@@ -142,7 +148,7 @@ class Stream:
         """Return the date pattern of a column: all its values decide, then the model's own pattern."""
         found = []
         with open_plain(self.path, self.formats.encoding) as raw:
-            header = header_of(raw, self.formats.separator, quote=self.formats.quote)
+            header = self._header(raw)
             for part in csv_table.texts(raw, header, self.formats, usecols=[name], chunksize=100_000):
                 cells = column_types.trimmed(column_types.texts_of(part[name]))
                 kept = cells.filter(pa.array(numbers.matches(cells, date_formats.THREE_NUMBERS)))

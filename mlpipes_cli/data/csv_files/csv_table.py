@@ -56,10 +56,11 @@ def parse(raw: BinaryIO, header: Header, **options: Any) -> Any:
     Raises:
         Unreadable: The file is not a CSV file.
     """
+    named = {} if header.in_file else {"header": None, "names": list(header.columns)}
     try:
         return pd.read_csv(
             Unbroken(raw), sep=header.separator, quotechar=header.quote, encoding="utf-8-sig", engine="c",
-            index_col=False, **{"low_memory": False} | options,
+            index_col=False, **{"low_memory": False} | named | options,
         )  # fmt: skip
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise broken(error, raw, header) from None

@@ -1,33 +1,27 @@
 """Reads a version of a data set from the project's database, as the role that can only read.
 
-The rows come by ``COPY`` as CSV, in the order of ``_row``, and are parsed with the types that the version's
-record has: the values are those that a file with the same rows gives.
+The rows come in the order of ``_row``, with the types that the version's record has: the values are those
+that a file with the same rows gives.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlpipes_cli.config.dataset.reference import DatasetReference
 from mlpipes_cli.config.experiment import Data, Split
 from mlpipes_cli.config.yaml_source import YamlSource
 from mlpipes_cli.data.formats import Formats
-from mlpipes_cli.data.origins.parquet import plain
 from mlpipes_cli.data.origins.postgres import connect, first_line
 from mlpipes_cli.data.origins.select_only import SECONDS
 from mlpipes_cli.data.origins.source_location import AT
+from mlpipes_cli.data.origins.version_rows import VersionRows, copied
 from mlpipes_cli.data.problems import wrong
 from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.ports.data_sets.datasets import ROW, SPLIT, DatasetVersion, TableColumn
+from mlpipes_cli.ports.data_sets.datasets import DatasetVersion, TableColumn
 from mlpipes_cli.suggest import did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 _SOURCES = (
     "sources"  # beside the settings of the record: a column's name in the tables, by that in the source
@@ -35,7 +29,6 @@ _SOURCES = (
 _READ = "read"  # how the source was written, as the load's record has it
 _CHANGING = ("cast", "fill", "clip", "derive", "sql", "function")  # steps that make other values
 _HINT = "see `mlpipes status`; run `mlpipes up` to repair it"
-_BLOCK = 1 << 20  # bytes that a core parses at a time; a longer row makes one block of all
 _VERSIONS = """
 select v.version, v.load, v.fingerprint, v.rows, v.splits, v.columns, v.settings, v.table_name, l.columns,
   l.settings
@@ -44,19 +37,6 @@ where v.dataset = %s order by v.version
 """
 _PREPARE = "`mlpipes data prepare` makes one"
 _LOAD = "load it first with `mlpipes data load`, and make a version with `mlpipes data prepare`"
-
-
-@dataclass(frozen=True, eq=False)
-class VersionRows:
-    """The rows of a version.
-
-    Attributes:
-        frame: Its columns, in the order of the rows.
-        parts: (n,) ``train``, ``validation`` or ``test``.
-    """
-
-    frame: pd.DataFrame
-    parts: pd.Series
 
 
 def settings(version: DatasetVersion, data: Data) -> Data:
@@ -111,6 +91,7 @@ def formats(version: DatasetVersion, found: Formats) -> Formats:
         missing=tuple(dict.fromkeys([*found.missing, *read.get("missing", ())])),
         dates={**{last[name]: how for name, how in read.get("dates", {}).items()}, **found.dates},
         renames=names,
+        header=tuple(read["header"]) if read.get("header") else found.header,
         steps=tuple(kind for kind in _CHANGING if any(step.get(kind) for step in steps)),
     )
 
@@ -132,11 +113,15 @@ def load_version(version: DatasetVersion, source: YamlSource, database_url: str 
     """Read the rows of a version.
 
     Raises:
-        ConfigError: They were removed meanwhile.
+        ConfigError: They were removed meanwhile, or have a date that no frame can hold.
         MlpipesError: The database cannot be reached.
     """
-    with _asked(DatasetReference(version.dataset, version.version), source, database_url) as cursor:
-        return _rows(_copied(cursor, version))
+    wanted = DatasetReference(version.dataset, version.version)
+    with _asked(wanted, source, database_url) as cursor:
+        try:
+            return copied(cursor, version)
+        except ValueError as error:
+            raise wrong(source, AT, f"{wanted}: {error}") from None
 
 
 @contextmanager
@@ -148,7 +133,7 @@ def _asked(wanted: DatasetReference, source: YamlSource, database_url: str | Non
         reason = source.problem(AT, "the project's database has no read-only role yet")
         raise MlpipesError(reason, "`mlpipes up` creates it")
     with closing(connect(database_url, source, _HINT)) as link:
-        link.set_session(readonly=True)
+        link.set_session(readonly=True, isolation_level="REPEATABLE READ")
         try:
             with link.cursor() as cursor:
                 cursor.execute(f"set local statement_timeout = '{SECONDS}s'; set local datestyle = 'ISO'")
@@ -197,69 +182,3 @@ def _version(name: str, row: tuple[Any, ...]) -> DatasetVersion:
     sources = {one["source"]: one["name"] for one in raw or () if one.get("source")}
     told = {**settings, _SOURCES: sources, _READ: read or {}}
     return DatasetVersion(name, version, load, fingerprint, rows, splits, named, settings=told, table=table)
-
-
-def _copied(cursor: Any, version: DatasetVersion) -> pa.Table:
-    """Return the version's table: its columns, the part and the number of each row."""
-    from psycopg2 import sql
-
-    names = [*(column.name for column in version.columns), SPLIT, ROW]
-    statement = sql.SQL("copy (select {} from {}) to stdout (format csv)").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("clean_data", version.table or "")
-    )
-    text = io.BytesIO()
-    cursor.copy_expert(statement, text)
-    return parsed(text.getbuffer(), {column.name: column.type for column in version.columns})
-
-
-def parsed(text: memoryview, types: dict[str, str]) -> pa.Table:
-    """Parse PostgreSQL's CSV without a header: columns of these types, then the part and the row's number.
-
-    Raises:
-        ValueError: A value is outside of what Arrow has, such as the date ``infinity``.
-    """
-    import pyarrow as pa
-    from pyarrow import csv
-
-    kinds = {
-        "integer": pa.int64(),
-        "number": pa.float64(),
-        "text": pa.string(),
-        "boolean": pa.bool_(),
-        "date": pa.timestamp("us"),
-        "datetime": pa.timestamp("us"),
-    }
-    arrow = {name: kinds[kind] for name, kind in types.items()}
-    arrow |= {SPLIT: pa.dictionary(pa.int32(), pa.string()), ROW: pa.int64()}
-    convert = csv.ConvertOptions(
-        column_types=arrow,
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        true_values=["t"],
-        false_values=["f"],
-    )
-    if not text.nbytes:
-        return pa.table({name: pa.array([], kind) for name, kind in arrow.items()})
-    shape = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
-
-    def read(block: int) -> pa.Table:
-        how = csv.ReadOptions(column_names=list(arrow), block_size=min(block, 2**31 - 1))
-        return csv.read_csv(pa.py_buffer(text), how, shape, convert)
-
-    try:
-        return read(_BLOCK)
-    except pa.ArrowInvalid as error:
-        if "straddling" not in str(error):
-            raise
-        return read(text.nbytes + 1)  # a value longer than a block
-
-
-def _rows(table: pa.Table) -> VersionRows:
-    import numpy as np
-
-    order = table.column(ROW).to_numpy()
-    if np.any(order[1:] < order[:-1]):  # PostgreSQL has mostly stored them in order
-        table = table.take(np.argsort(order, kind="stable"))
-    parts = table.column(SPLIT).to_pandas().astype(str)
-    return VersionRows(plain(table.drop_columns([SPLIT, ROW])), parts)

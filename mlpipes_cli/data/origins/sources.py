@@ -53,7 +53,7 @@ def check_columns_cheaply(data: Data, base: Path, source: YamlSource) -> None:
     if place.path is None or opening.kind(place.path.name) not in TEXTS:
         return
     try:
-        header = read_header(place.path, data.separator)
+        header = read_header(place.path, data.separator, names=data.header)
     except Unreadable as error:
         raise wrong(source, AT, error.of(place.shown)) from None
     if problems := missing(header.columns, data, source):

@@ -52,6 +52,8 @@ def written(
         _line("source", source) if isinstance(source, str) else f"source: {dump_flow(source)}",
     ]
     found = opening.understood(inputs, reading)
+    if "header" in found:
+        lines.append("header: false  # the first line of the file is a row; `rename` gives columns names")
     for setting in ("separator", "encoding", "decimal", "thousands"):
         if setting in found:
             guess = "  # a guess, since the file is not UTF-8" if found[setting] == "cp1252" else ""

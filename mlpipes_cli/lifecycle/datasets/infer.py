@@ -90,6 +90,7 @@ def infer(
     target: str | None = None,
     force: bool = False,
     project: Callable[[], ProjectFolder] | None = None,
+    header: bool | None = None,
 ) -> Inferred:
     """Read a source and describe it as a ``dataset.yaml``.
 
@@ -101,6 +102,7 @@ def infer(
         target: The column whose values have the same shares in all parts of the split.
         force: Whether to overwrite ``output``.
         project: Finds the project, whose database a query without ``url`` is for.
+        header: Whether the first line of a CSV file has names; found out by default.
 
     Raises:
         UsageError: The source cannot be read, the target is not a column, or ``output`` exists.
@@ -109,7 +111,7 @@ def infer(
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output}: exists already", "choose another --output, or overwrite it with --force")
     told = source_text.parsed(source, folder)
-    with looked_at(told, folder, reporter, target, project=project) as seen:
+    with looked_at(told, folder, reporter, target, project=project, header=header) as seen:
         shown = told if output is None else _from(output.parent, folder, told)
         seen.tell(reporter)
         text = first_file.written(seen.dataset, shown, seen.inputs, seen.reading, stratify=target)
@@ -127,6 +129,7 @@ def looked_at(
     target: str | None = None,
     yaml: YamlSource | None = None,
     project: Callable[[], ProjectFolder] | None = None,
+    header: bool | None = None,
 ) -> Iterator[Seen]:
     """Yield what a source is like, after all its rows were read.
 
@@ -137,12 +140,13 @@ def looked_at(
         target: A column, whose values are kept.
         yaml: Says where a mistake is.
         project: Finds the project, whose database a query without ``url`` is for.
+        header: Whether the first line of a CSV file has names; found out by default.
 
     Raises:
         UsageError: The source cannot be read, or the target is not a column.
     """
     yaml = parse_yaml(dump_yaml({"source": source}), "SOURCE") if yaml is None else yaml
-    config = _config(source, yaml)
+    config = _config(source, yaml, header)
     with opening.opened(config, folder, yaml, _reader_url(config, project), folder) as inputs:
         if target is not None and target not in inputs[0].names():
             raise UsageError(f"no column {target!r}{did_you_mean(target, inputs[0].names())}", "see --target")
@@ -151,8 +155,9 @@ def looked_at(
         yield seen
 
 
-def _config(source: Any, yaml: YamlSource) -> DatasetConfig:
+def _config(source: Any, yaml: YamlSource, header: bool | None) -> DatasetConfig:
     told = {"dataset": source_text.dataset(source), "source": source}
+    told |= {} if header is None else {"header": header}
     return validate(DatasetConfig, YamlSource(yaml.name, told, yaml.lines))
 
 

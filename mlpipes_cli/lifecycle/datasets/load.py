@@ -85,7 +85,7 @@ def load(project: ProjectFolder, file: Path, reporter: Reporter) -> Loaded:
         ConfigError: The file has mistakes, or the source does not fit it; each has a line.
         MlpipesError: The database does not answer or refuses; nothing was changed.
     """
-    config, source = load_dataset(file)
+    config, source = load_dataset(file, project.shown(file))
     endpoints = wiring.make_runtime(project).endpoints()
     database_wiring.prepare_database(endpoints.database_url)
     with opening.opened(config, file.parent, source, endpoints.reader_url, project.root) as inputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +33,7 @@ def formats(config: DatasetConfig) -> Formats:
         decimal=config.decimal,
         thousands=config.thousands,
         missing=config.missing,
+        header=config.header,
     )
 
 
@@ -111,6 +111,8 @@ def understood(inputs: Sequence[Input], reading: Reading) -> dict[str, Any]:
         found |= {"separator": first.separator, "encoding": first.encoding, "decimal": style.decimal}
         if style.thousands:
             found["thousands"] = style.thousands
+        if not first.file.header.in_file:
+            found["header"] = list(first.file.header.columns)
     dates = {one.name: one.pattern for one in reading.plan.columns if one.pattern and "%" in one.pattern}
     words = list(reading.plan.missing)
     return found | ({"dates": dates} if dates else {}) | ({"missing": words} if words else {})
@@ -118,6 +120,8 @@ def understood(inputs: Sequence[Input], reading: Reading) -> dict[str, Any]:
 
 def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: DatasetConfig) -> None:
     """Tell how the source was read, and what is unusual in it."""
+    from mlpipes_cli.data.readers.kinds.csv_input import CsvInput
+
     shown = inputs[0].shown if len(inputs) == 1 else f"{len(inputs)} files"
     found = understood(inputs, reading)
     if "separator" in found:
@@ -133,15 +137,17 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
                 f"{shown}: is not UTF-8 and is read as cp1252, a guess;"
                 " set `encoding` if letters come out wrong"
             )
+        if "header" in found:
+            reporter.info(f"{shown}: line 1 is read as a row; columns: {_names(found['header'])}")
         for at, style in reading.styles.items():
             if not style.sure:
                 reporter.warn(
                     f"{inputs[at].shown}: {style.example!r} is read with {style.style.words}, which the file"
                     " does not confirm; `decimal` and `thousands` settle it"
                 )
-    for one in inputs:
-        if one.texts and all(_is_number(name) for name in one.names()):
-            reporter.warn(f"{one.shown}: its first line holds only numbers and is taken for the column names")
+        for one in inputs:
+            if isinstance(one, CsvInput) and one.file.header.warning:
+                reporter.warn(f"{one.shown}: {one.file.header.warning}")
     for name, pattern in found.get("dates", {}).items():
         reporter.info(f"{shown}: column {name!r}: dates written as {pattern}")
     for word, names in reading.words.items():
@@ -163,13 +169,6 @@ def tell(reporter: Reporter, inputs: Sequence[Input], reading: Reading, config: 
             reporter.warn(f"{shown}: column {column.source!r}: {column.why}")
     for text in unusual(reading):
         reporter.warn(f"{shown}: {text}")
-
-
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name))
-    except ValueError:
-        return False
 
 
 def unusual(reading: Reading) -> list[str]:

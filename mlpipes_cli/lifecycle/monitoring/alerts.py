@@ -77,7 +77,7 @@ def listed(project: ProjectFolder, *, limit: int = 20) -> Alerts:
         MlpipesError: The stack is not running.
     """
     found = _outbox(project).deliveries(limit)
-    return Alerts(_names(project), [_entry(one) for one in found])
+    return Alerts(_names(project), [_entry(alert) for alert in found])
 
 
 def test(project: ProjectFolder, name: str) -> Alerts:

@@ -59,7 +59,7 @@ def chosen(project: ProjectFolder, registry: Registry, asked: Asked) -> tuple[Mo
         if number is None:
             to = "" if alias == "production" else f" --to {alias}"
             raise MlpipesError(f"model {model.name!r} has no {alias!r} version", f"`mlpipes promote{to}`")
-    found = next((one for one in model.versions if one.version == number), None)
+    found = next((version for version in model.versions if version.version == number), None)
     if found is None:
         raise MlpipesError(
             f"version {number} of model {model.name!r} is not in the registry, or was deleted",

@@ -158,14 +158,14 @@ def _each(found: Found, windows: Mapping[int, Window]) -> tuple[CheckedWindow, .
             periods=periods,
             since=windows[periods].since,
             until=windows[periods].until,
-            rows=one.rows,
-            alarm=one.alarm,
-            enough=one.enough,
-            alpha=one.alpha,
-            columns=found.names(one),
-            verdict=one.verdict,
+            rows=window.rows,
+            alarm=window.alarm,
+            enough=window.enough,
+            alpha=window.alpha,
+            columns=found.names(window),
+            verdict=window.verdict,
         )
-        for periods, one in sorted(found.series.windows.items())
+        for periods, window in sorted(found.series.windows.items())
     )
 
 

@@ -185,7 +185,7 @@ def history(
         if known and model not in known:
             hint = did_you_mean(model, known).removeprefix("; ") or f"there are checks of {', '.join(known)}"
             raise UsageError(f"--model: there are no checks of model {model!r}", hint)
-    trained = [_retraining(one) for one in retrainings.retrainings(model, limit)]
+    trained = [_retraining(retraining) for retraining in retrainings.retrainings(model, limit)]
     return History(model, _present(found), [_entry(check) for check in found], trained)
 
 
@@ -233,25 +233,25 @@ def _entry(check: StoredCheck) -> CheckEntry:
         alarm_since=None if check.alarm_since is None else _text(check.alarm_since),
         alarm_checks=check.alarm_checks,
         windows=tuple(
-            WindowEntry(one["periods"], one["since"], one["rows"], one["alarm"], one["enough"])
-            for one in check.result.get("windows", ())
+            WindowEntry(window["periods"], window["since"], window["rows"], window["alarm"], window["enough"])
+            for window in check.result.get("windows", ())
         ),
     )
 
 
-def _retraining(one: Retraining) -> RetrainingEntry:
+def _retraining(retraining: Retraining) -> RetrainingEntry:
     return RetrainingEntry(
-        id=str(one.id),
-        started_at=_text(one.started_at),
-        ended_at=None if one.ended_at is None else _text(one.ended_at),
-        model=one.model,
-        cause=one.cause,
-        check=None if one.check_id is None else str(one.check_id),
-        outcome=one.outcome,
-        detail=one.detail,
-        version=one.version,
-        run_id=one.run_id,
-        actor=one.actor,
+        id=str(retraining.id),
+        started_at=_text(retraining.started_at),
+        ended_at=None if retraining.ended_at is None else _text(retraining.ended_at),
+        model=retraining.model,
+        cause=retraining.cause,
+        check=None if retraining.check_id is None else str(retraining.check_id),
+        outcome=retraining.outcome,
+        detail=retraining.detail,
+        version=retraining.version,
+        run_id=retraining.run_id,
+        actor=retraining.actor,
     )
 
 

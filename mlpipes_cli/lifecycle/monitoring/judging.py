@@ -164,5 +164,5 @@ def previous_windows(checks: Sequence[StoredCheck], cause: str) -> list[Mapping[
         cause: The cause of the checks of the series.
     """
     found = [check.result.get("performance") for check in checks if check.cause == cause]
-    windows = [(one or {}).get("decay", None) for one in reversed(found)]
-    return [one["window"] for one in windows if one and one.get("window")]
+    windows = [(performance or {}).get("decay", None) for performance in reversed(found)]
+    return [window["window"] for window in windows if window and window.get("window")]

@@ -87,7 +87,7 @@ def monitor(
         history=judging.previous_windows(before, cause) if series else None,
     )
     with reporter.task("comparing"):
-        gathered = {periods: one.gathered for periods, one in rows.items()}
+        gathered = {periods: window_rows.gathered for periods, window_rows in rows.items()}
         found = comparing.compared(settings, known, gathered, shares.rows)
         performance = judging.judge(known, truths, gathered[1], rules)
     from mlpipes_cli.server.predictions.uuid7 import uuid7
@@ -96,7 +96,10 @@ def monitor(
     made = comparing.result(
         found,
         performance,
-        {periods: _window(one.opened, one.gathered.rows) for periods, one in rows.items()},
+        {
+            periods: _window(window_rows.opened, window_rows.gathered.rows)
+            for periods, window_rows in rows.items()
+        },
         version=version,
         alias=alias,
         alpha=alpha,

@@ -74,8 +74,8 @@ def previous_checks(store: CheckStore, made: Monitored) -> list[Mapping[str, Any
 def retrainings(store: RetrainingStore, model: str) -> list[dict[str, Any]]:
     """Return when a model was trained again, and what came of it."""
     return [
-        {"at": one.started_at.isoformat(), "cause": one.cause, "outcome": one.outcome}
-        for one in store.retrainings(model, _EARLIER)
+        {"at": retraining.started_at.isoformat(), "cause": retraining.cause, "outcome": retraining.outcome}
+        for retraining in store.retrainings(model, _EARLIER)
     ]
 
 

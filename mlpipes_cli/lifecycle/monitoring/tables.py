@@ -32,7 +32,9 @@ def read(file: Path, reporter: Reporter) -> pd.DataFrame:
     check_file(file)
     try:
         found = typed_columns.settled(read_table(file, Formats(), str(file)), str(file), aside=())
-    except (Unreadable, typed_columns.TypeMismatch) as error:
+    except Unreadable as error:
+        raise UsageError(f"{file}: {error}", error.hint) from None
+    except typed_columns.TypeMismatch as error:
         raise UsageError(f"{file}: {error}", "correct the file") from None
     if not len(found.frame):
         raise UsageError(f"{file}: the table has no rows", "give a table with at least one row")

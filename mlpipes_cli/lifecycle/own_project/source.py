@@ -41,7 +41,7 @@ def located(data: str, base: Path, directory: Path) -> OwnSource:
             return OwnSource(data, data)
         if glob.has_magic(data):
             return OwnSource(data, _named(path, directory))
-        near = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(
             f"--data: {data}: no such file{did_you_mean(path.name, near)}", "give a table's file"
         )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlpipes_cli.config.pipeline.config import PipelineConfig
     from mlpipes_cli.config.pipeline.steps import Step
 
+_WAIT = 0.5  # seconds after which a signal is seen that came between two instructions
+
 
 class Scheduler:
     """Runs one run of a pipeline to its end.
@@ -75,7 +77,13 @@ class Scheduler:
                 self._publish()
             if not self._workers:
                 return
-            self._take(self._events.get())
+            self._take(self._next())
+
+    def _next(self) -> StepRun:
+        """Wait for the next state of a step, with pauses: a signal just before a wait does not end it."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=_WAIT)
 
     def _take(self, state: StepRun) -> None:
         self._states[state.name] = state

@@ -99,7 +99,7 @@ def predict(
             if offline
             else running_scorer(project, reporter, model, alias, api_key)
         )
-        source = readers.open_table(file, len(scorer.columns))
+        source = readers.open_table(file, len(scorer.columns), scorer.formats.header)
         if source.rows == 0:
             raise _no_rows(file)
         source = raw_names.renamed(file, source, scorer, reporter)
@@ -140,9 +140,12 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Re
     absent = [column for column in scorer.columns if column.name not in there]
     known = {column.name for column in scorer.columns}
     others = {_letters(name): name for name in there if name not in known}
-    similar = [(one.name, others[_letters(one.name)]) for one in absent if _letters(one.name) in others]
+    similar = [
+        (column.name, others[_letters(column.name)]) for column in absent if _letters(column.name) in others
+    ]
     missing = [column.name for column in absent if column.required] or [name for name, _ in similar]
     if missing:
+        readers.check_names(file)
         word, it = ("column", "it") if len(missing) == 1 else ("columns", "them")
         hint = f"model {scorer.model!r} needs {it}"
         if similar:
@@ -151,7 +154,7 @@ def _check_columns(file: Path, there: list[str], scorer: RowScorer, reporter: Re
         raise UsageError(f"{file}: missing {word} {_listed(missing)}", hint)
     if absent:
         reporter.warn(
-            f"{file}: no column {_listed([one.name for one in absent])}; every row is scored without"
+            f"{file}: no column {_listed([column.name for column in absent])}; every row is scored without"
         )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.data.arrow import NotConvertible, named_range
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.csv_files.header import OPENING, Unreadable, not_opened, read_header
-from mlpipes_cli.data.formats import Formats
+from mlpipes_cli.data.formats import Formats, Names
 from mlpipes_cli.data.readers import opening
+from mlpipes_cli.data.readers.unreadable import NoNames
 from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.prediction import bounds, json_table
 
@@ -129,25 +131,44 @@ def check_file(file: Path) -> str:
     return kind
 
 
-def open_table(file: Path, known: int = 0) -> Table:
+def open_table(file: Path, known: int = 0, names: Names = None) -> Table:
     """Open a table.
 
     Args:
         file: One that :func:`check_file` accepted.
         known: How many of its columns are needed.
+        names: The names of a CSV file's columns, if the model's own files had no line of names.
 
     Raises:
         UsageError: It cannot be read, or becomes too large.
     """
-    table = {"csv": _csv, "parquet": _parquet, "json": _json, "input": _input}[check_file(file)](file)
+    openings: dict[str, Callable[[Path], Table]] = {
+        "csv": partial(_csv, names=names), "parquet": _parquet, "json": _json, "input": _input
+    }  # fmt: skip
+    table = openings[check_file(file)](file)
     bounds.check_width(file, len(table.columns), known)
     return table
 
 
-def _csv(file: Path) -> Table:
+def check_names(file: Path) -> None:
+    """Refuse a CSV file whose first line is a row; asked if columns are missing, since names decide first.
+
+    Raises:
+        UsageError: It is a row.
+    """
+    if _KINDS.get(opening.kind(file.name)) == "csv":
+        try:
+            read_header(file, rows_needed=False)
+        except NoNames as error:
+            raise _refused(file, error) from None
+        except Unreadable:
+            return
+
+
+def _csv(file: Path, names: Names = None) -> Table:
     try:
         bounds.check_header(file)
-        header = read_header(file, rows_needed=False)
+        header = read_header(file, rows_needed=False, names=names, judge=False)
     except OPENING as error:
         raise _refused(file, not_opened(error)) from None
     except Unreadable as error:
@@ -316,4 +337,5 @@ def _unreadable(file: Path, error: BaseException) -> UsageError:
 
 
 def _refused(file: Path, error: Unreadable) -> UsageError:
-    return UsageError(f"{error.of(str(file))}", "correct the file")
+    reason = f"{file}: {error}" if isinstance(error, NoNames) else error.of(str(file))
+    return UsageError(reason, error.hint)

@@ -131,13 +131,21 @@ def _check(gate: Gate, value: float | None) -> GateResult:
 
 
 def failures(gates: Sequence[GateResult]) -> list[str]:
-    """Return a clause for each gate that did not pass."""
-    return [_failure(gate) for gate in gates if not gate.passed]
+    """Return a clause for each gate that did not pass, and one for all that lack their metric."""
+    lacking = list(dict.fromkeys(gate.metric for gate in gates if not gate.passed and gate.value is None))
+    found = [_failure(gate) for gate in gates if not gate.passed and gate.value is not None]
+    if not lacking:
+        return found
+    if len(lacking) == 1:
+        told = f"the gate on {lacking[0]} cannot be checked: the run does not have that metric"
+    else:
+        names = f"{', '.join(lacking[:-1])} and {lacking[-1]}"
+        told = f"the gates on {names} cannot be checked: the run does not have those metrics"
+    return [*found, told]
 
 
 def _failure(gate: GateResult) -> str:
-    if gate.value is None:
-        return f"the gate on {gate.metric} cannot be checked: the run does not have that metric"
+    assert gate.value is not None
     if gate.min is not None and gate.value < gate.min:
         return f"{gate.metric} {gate.value:.6g} is below the gate's min {gate.min:g}"
     return f"{gate.metric} {gate.value:.6g} is above the gate's max {gate.max:g}"

@@ -134,9 +134,11 @@ def feedback(
     log = log_context.connect(project)
     name = log.model(model)
     expected, details = _expected(log, name, version, reporter)
-    table = _clean_names(file, readers.open_table(file), details, (id_column, value_column), reporter)
+    formats = Formats.of_model(details)
+    table = readers.open_table(file, names=formats.header)
+    table = _clean_names(file, table, details, (id_column, value_column), reporter)
     columns = _columns(file, table.columns, id_column, value_column, details)
-    truths, names, rows = _read(file, table, columns, expected, Formats.of_model(details))
+    truths, names, rows = _read(file, table, columns, expected, formats)
     table.tell(reporter)
     store = database_wiring.make_truth_store(log.endpoints.database_url)
     counts, strangers = [0, 0, 0], []
@@ -223,6 +225,7 @@ def _first(file: Path, there: Sequence[str], candidates: Sequence[str | None], o
     for name in wanted:
         if name in there:
             return name
+    readers.check_names(file)
     looked = " or ".join(map(repr, wanted))
     shown = ", ".join(map(repr, there[:12])) + (", ..." if len(there) > 12 else "")
     raise UsageError(f"{file}: no column {looked}, which {what}", f"set {option}; columns: {shown}")

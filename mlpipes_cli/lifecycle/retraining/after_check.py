@@ -64,9 +64,9 @@ def _newest(project: ProjectFolder) -> str | None:
     database_url = registry_context.connect(project).endpoints.database_url
     store, _ = database_wiring.make_monitoring(database_url)
     alias = project.config.serving.alias
-    for one in store.checks(project.config.serving.model, limit=100):
-        if one.alias == alias:
-            return str(one.id)
+    for check in store.checks(project.config.serving.model, limit=100):
+        if check.alias == alias:
+            return str(check.id)
     return None
 
 

@@ -70,18 +70,18 @@ def find(
     """
     newest = next((check for check in checks if check.enough or check.alarm), None)
     missing = []
-    for one in conditions:
-        if one.kind == "truth":
+    for condition in conditions:
+        if condition.kind == "truth":
             number = truths()
-            if number >= one.rows:
+            if number >= condition.rows:
                 return Cause("truth", f"{number} new ground truths"), ""
-            missing.append(f"{number} of {one.rows} new ground truths")
+            missing.append(f"{number} of {condition.rows} new ground truths")
         elif newest is None:
-            missing.append(f"no check shows {one.kind}: none with enough rows is stored")
-        elif _drifted(newest.result) if one.kind == "drift" else _decayed(newest.result):
-            return Cause(one.kind, one.kind, newest.id), ""
+            missing.append(f"no check shows {condition.kind}: none with enough rows is stored")
+        elif _drifted(newest.result) if condition.kind == "drift" else _decayed(newest.result):
+            return Cause(condition.kind, condition.kind, newest.id), ""
         else:
-            missing.append(f"the check of {_day(newest.checked_at)} shows no {_WORDS[one.kind]}")
+            missing.append(f"the check of {_day(newest.checked_at)} shows no {_WORDS[condition.kind]}")
     return None, "; ".join(dict.fromkeys(missing))
 
 
@@ -95,7 +95,7 @@ def since(version: ModelVersion, history: Sequence[Retraining]) -> datetime:
         version: The version in use.
         history: Retrainings of the model, newest first.
     """
-    last = next((one.started_at for one in history if one.outcome in JUDGED), None)
+    last = next((retraining.started_at for retraining in history if retraining.outcome in JUDGED), None)
     made = datetime.fromtimestamp(version.created / 1000, UTC)
     return made if last is None else max(made, last)
 

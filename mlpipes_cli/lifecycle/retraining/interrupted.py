@@ -23,17 +23,23 @@ def close(
     Only the process that has the turn may call this: then no retraining runs. Where the alias was moved
     before the process ended, it counts as promoted.
     """
-    left = [one for one in history if one.ended_at is None]
-    for one in left:
-        promoted = None if model is None else promoted_by(model, one.id)
+    left = [retraining for retraining in history if retraining.ended_at is None]
+    for retraining in left:
+        promoted = None if model is None else promoted_by(model, retraining.id)
         if promoted is None:
-            store.end(one.id, "killed", KILLED)
+            store.end(retraining.id, "killed", KILLED)
         else:
             store.end(
-                one.id, "promoted", f"promoted version {promoted[0]}; {KILLED}", promoted[1], promoted[0]
+                retraining.id,
+                "promoted",
+                f"promoted version {promoted[0]}; {KILLED}",
+                promoted[1],
+                promoted[0],
             )
         outcome = "promoted nothing" if promoted is None else f"promoted version {promoted[0]}"
-        reporter.warn(f"the retraining of {one.started_at:%Y-%m-%d %H:%M} UTC was killed; it {outcome}")
+        reporter.warn(
+            f"the retraining of {retraining.started_at:%Y-%m-%d %H:%M} UTC was killed; it {outcome}"
+        )
     return bool(left)
 
 

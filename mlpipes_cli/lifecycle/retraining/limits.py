@@ -28,15 +28,15 @@ def why_not(settings: Retrain, history: Sequence[Retraining], now: datetime) -> 
         history: Retrainings of the model, newest first.
         now: The time of the database.
     """
-    past = [one for one in history if one.started_at <= now]
-    decided = next((one for one in past if one.outcome not in _UNDECIDED), None)
+    past = [retraining for retraining in history if retraining.started_at <= now]
+    decided = next((retraining for retraining in past if retraining.outcome not in _UNDECIDED), None)
     if decided is not None and (end := decided.started_at + settings.cool_down) > now:
         return (
             f"the last retraining started at {_at(decided.started_at)}, and the cool-down of "
             f"{words(settings.cool_down)} lasts until {_at(end)}"
         )
-    stands = next((at for at, one in enumerate(past) if one.outcome == "promoted"), len(past))
-    tries = [one for one in past[:stands] if one.started_at > now - settings.per]
+    stands = next((at for at, retraining in enumerate(past) if retraining.outcome == "promoted"), len(past))
+    tries = [retraining for retraining in past[:stands] if retraining.started_at > now - settings.per]
     if len(tries) >= settings.max_tries:
         again = tries[settings.max_tries - 1].started_at + settings.per
         return (

@@ -138,7 +138,9 @@ def _cause(work: _Work) -> tuple[Cause | None, str]:
 
     model, alias = work.registered(), work.project.config.serving.alias
     number = None if model is None else model.aliases.get(alias)
-    version = next((one for one in model.versions if one.version == number), None) if model else None
+    version = (
+        next((version for version in model.versions if version.version == number), None) if model else None
+    )
     if version is None:
         return None, f"model {work.model!r} has no {alias!r} version yet"
     checks, _ = database_wiring.make_monitoring(work.stack.endpoints.database_url)
@@ -206,7 +208,7 @@ def _trained(work: _Work, cause: Cause, id: UUID, turn: Turn, progress: Training
     rows = TodaysRows(work.model, work.settings.holdout, work.served, tags)
     report = training.train(lambda: work.project, _training(work, rows), work.reporter, progress)
     if not any(result.status == "FINISHED" for result in report.results):
-        errors = "; ".join(f"{one.name}: {one.error}" for one in report.results if one.error)
+        errors = "; ".join(f"{result.name}: {result.error}" for result in report.results if result.error)
         raise MlpipesError(f"no candidate could be trained: {errors}", "see `mlpipes leaderboard`")
     turn.verify()
     request = PromotionRequest(

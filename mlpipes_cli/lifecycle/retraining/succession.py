@@ -63,7 +63,11 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
     model = known[0] if len(known) == 1 else None
     if model is None:  # nothing is promoted yet, or it is not said which model is served
         return None
-    events = [one for one in alias_moves.resolved_events(model) if one.alias == alias and one.state == "done"]
+    events = [
+        event
+        for event in alias_moves.resolved_events(model)
+        if event.alias == alias and event.state == "done"
+    ]
     if not events:
         return None
     if events[-1].kind == "rollback":  # also one whose process was killed before it could tell
@@ -90,7 +94,7 @@ def watch(project: ProjectFolder, reporter: Reporter) -> HistoryEvent | None:
 
 def _pair(model: RegisteredModel, alias: str, event: HistoryEvent) -> _Pair | None:
     """Return the promoted version and the one before; None if there is none, or others moved the alias."""
-    versions = {one.version: one for one in model.versions}
+    versions = {version.version: version for version in model.versions}
     if model.aliases.get(alias) != event.to_version or event.from_version is None:
         return None
     version, before = versions.get(event.to_version), versions.get(event.from_version)
@@ -114,14 +118,14 @@ def _judged(
     live = _usable(rows[:number], schema)
     metric = project.config.promotion.metric or run.tags[mlflow_tags.METRIC]
     previous = served.judged(pair.before.model, pair.before.version, most=_BEFORE, until=start)
-    other = _before(_usable(previous, schema), metric, stack, archive, pair.before)
-    if live is None or other is None:
+    baseline = _before(_usable(previous, schema), metric, stack, archive, pair.before)
+    if live is None or baseline is None:
         return None
     from mlpipes_cli.monitoring.performance.metric_checks import MetricRules, check_metrics
 
     settings = project.config.monitoring
     rules = MetricRules(settings.alpha * share, settings.min_effect, 0)
-    return check_metrics(live.predictions, live.units, other, (metric,), rules)[metric]
+    return check_metrics(live.predictions, live.units, baseline, (metric,), rules)[metric]
 
 
 def look(truths: int) -> tuple[int, float]:

@@ -55,7 +55,7 @@ class Experiment:
         if isinstance(source, QuerySource):
             return source.url is None
         return self.config.data.dataset is not None or any(
-            one.startswith("postgres:") for one in texts(source)
+            text.startswith("postgres:") for text in texts(source)
         )
 
 

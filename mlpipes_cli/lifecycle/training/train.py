@@ -104,7 +104,7 @@ def train(
             by_import.finish()
             made.tell(reporter)
             _bury(tracking, before)
-            hashes = {name: one.hash for name, one in environments.built.items()}
+            hashes = {name: environment.hash for name, environment in environments.built.items()}
             stored = cache.stored(registry, reporter.info)
             taken = cache.find(known, made, hashes, registry.run, key.id, stored)
             cache.take([run for runs in taken.values() for run in runs], made, session, tracking)

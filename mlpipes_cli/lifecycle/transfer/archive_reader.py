@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 _HEADER = 1 << 16  # bytes of a member's long name and other extended headers
 _CHECKSUM = 1 << 10
 _SMALL = (MANIFEST, CHECKSUM)
-_SCRIPTS = tuple(f"databases/{one}.sql" for one in DATABASES)
+_SCRIPTS = tuple(f"databases/{name}.sql" for name in DATABASES)
 
 
 def check(path: Path, databases: Databases, advance: Callable[[int], None] = lambda size: None) -> Manifest:

@@ -79,8 +79,8 @@ class ArchiveWriter:
         """Add the manifest and its checksum at the end of the file."""
         text = manifest.to_json()
         line = f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n".encode()
-        for name, one in ((MANIFEST, text), (CHECKSUM, line)):
-            self.add(name, io.BytesIO(one), len(one))
+        for name, content in ((MANIFEST, text), (CHECKSUM, line)):
+            self.add(name, io.BytesIO(content), len(content))
 
 
 @contextlib.contextmanager

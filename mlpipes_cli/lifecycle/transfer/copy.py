@@ -46,7 +46,7 @@ def copy(
                 facts[name] = snapshot.facts
                 snapshot.dump(folder / f"{name}.sql")
         task.note("listing artifacts")
-        artifacts = sorted(storage.artifacts.entries(), key=lambda one: one.key)
+        artifacts = sorted(storage.artifacts.entries(), key=lambda artifact: artifact.key)
         scripts = {name: folder / f"{name}.sql" for name in DATABASES}
         _want_space(path, scripts, artifacts)
         missing = _missing(facts["mlflow"].locations, artifacts)
@@ -76,7 +76,9 @@ def _want_space(path: Path, scripts: Mapping[str, Path], artifacts: Collection[A
     """Fail now, not at the end, if an uncompressed file cannot fit."""
     if not path.name.endswith(".tar"):
         return
-    wanted = sum(one.stat().st_size for one in scripts.values()) + sum(one.size for one in artifacts)
+    wanted = sum(script.stat().st_size for script in scripts.values()) + sum(
+        artifact.size for artifact in artifacts
+    )
     free = shutil.disk_usage(path.parent).free
     if wanted > free:
         raise MlpipesError(
@@ -104,8 +106,8 @@ def _add_artifacts(
 def _missing(locations: Collection[str], artifacts: Collection[Artifact]) -> tuple[str, ...]:
     """Return the locations of models that are not ours or hold no file."""
     folders: set[str] = set()
-    for one in artifacts:
-        parts = one.key.split("/")
+    for artifact in artifacts:
+        parts = artifact.key.split("/")
         folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
     return tuple(
         location

@@ -143,7 +143,11 @@ def _check_target(move: _Move, reporter: Reporter, *, yes: bool) -> None:
     """
     retained_data.want_agreed(move.project, move.target.name, reporter, yes=yes)
     definitions = map(catalog.find, stack_state.read(move.project).services)
-    left = [one.name for one in definitions if one and move.target.name not in one.runtimes]
+    left = [
+        definition.name
+        for definition in definitions
+        if definition and move.target.name not in definition.runtimes
+    ]
     if left:
         reporter.warn(f"services that run only in containers are not migrated: {', '.join(left)}")
     move.target.release(reporter)

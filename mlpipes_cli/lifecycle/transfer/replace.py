@@ -163,7 +163,7 @@ class _Replacement:
 
     def load(self, path: Path, loadings: Mapping[str, Loading], task: Task) -> None:
         """Do everything except the commit."""
-        self.there = {one.key: one.size for one in self.store.entries()}
+        self.there = {entry.key: entry.size for entry in self.store.entries()}
         count = len(self.manifest.members)
         with contents(path, self.manifest) as members:
             for number, (member, content) in enumerate(members, 1):

@@ -66,7 +66,7 @@ def running(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> Ite
     Raises:
         MlpipesError: It does not start.
     """
-    started = not any(one.state == "running" for one in runtime.status().services)
+    started = not any(service.state == "running" for service in runtime.status().services)
     try:
         storage = runtime.storage()
     except MlpipesError:

@@ -129,7 +129,7 @@ def _changes(runtime: Runtime, old: Release, reporter: Reporter) -> tuple[Change
     mine = importlib.metadata.version("mlpipes")
     if old.mlpipes:
         found.append(Change("mlpipes", old.mlpipes, mine))
-    return tuple(one for one in found if one.before != one.after)
+    return tuple(change for change in found if change.before != change.after)
 
 
 def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> None:
@@ -142,9 +142,9 @@ def _want_servable(project: ProjectFolder, runtime: Runtime, reporter: Reporter)
     services = wiring.remembered_services(project)
     served = [target_of(spec) for name, spec in services.items() if is_api(name)]
     found = [
-        one
-        for one in unsigned_versions.known(vault)
-        if any(target.model in (None, one.model) and target.alias == one.alias for target in served)
+        version
+        for version in unsigned_versions.known(vault)
+        if any(target.model in (None, version.model) and target.alias == version.alias for target in served)
     ]
     if found:
         raise MlpipesError(
@@ -209,7 +209,7 @@ def _want_healthy(runtime: Runtime, manifest: Manifest) -> None:
     Raises:
         MlpipesError: A service does not answer, or data is lost.
     """
-    broken = [one.name for one in runtime.status().services if one.state != "running"]
+    broken = [service.name for service in runtime.status().services if service.state != "running"]
     if broken:
         raise MlpipesError(f"{', '.join(broken)} does not answer after the upgrade", "see `mlpipes logs`")
     urls, databases = runtime.storage().databases, wiring.make_databases()

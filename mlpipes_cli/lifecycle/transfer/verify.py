@@ -21,7 +21,7 @@ def verify(storage: Storage, databases: Databases, manifest: Manifest, reporter:
             _compare_rows(name, dict(databases.facts(storage.databases[name]).rows), manifest)
         task.note("artifacts")
         wanted = manifest.artifacts()
-        found = {one.key: one.size for one in storage.artifacts.entries()}
+        found = {entry.key: entry.size for entry in storage.artifacts.entries()}
         if found.keys() != wanted.keys():
             odd = sorted(found.keys() ^ wanted.keys())
             raise _differs(f"{len(odd)} artifacts are missing or unexpected, the first of them {odd[0]}")

@@ -66,10 +66,10 @@ class Pairs:
 
         In standard errors, by Fisher's transformation, of shape (draws, pairs).
         """
-        one = self._correlations(observed / first)
+        correlations = self._correlations(observed / first)
         other = self._correlations((total - observed) / (rows - first))
         error = np.sqrt(self.variance * (1 / first + 1 / (rows - first)))
-        return np.asarray((one - other) / error)
+        return np.asarray((correlations - other) / error)
 
     def statistic(self, observed: Floats, total: Floats, first: int, rows: int) -> Floats:
         """Return minus the logarithm of the smallest p-value of all pairs, times their number."""

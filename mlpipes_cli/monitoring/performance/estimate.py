@@ -187,7 +187,7 @@ def _values(
 
 def _parts(calibrators: list[Calibrator], weight: IntArray, rows: IntArray) -> FloatArray:
     """Return (classes * g,) how much each row counts for each class."""
-    found = np.stack([one.convert(weight.astype(np.float64)) for one in calibrators])
+    found = np.stack([calibrator.convert(weight.astype(np.float64)) for calibrator in calibrators])
     shares = np.stack([1.0 - found[0], found[0]]) if len(found) == 1 else found / found.sum(axis=0)
     return np.asarray((shares * rows).ravel())
 

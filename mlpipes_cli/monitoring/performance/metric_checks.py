@@ -145,11 +145,13 @@ def _prevalence(live: Predictions, holdout: Predictions) -> str:
     """Say that the classes' shares differ, and that the comparison does not count it."""
     if live.task == "regression":
         return ""
-    own, other = (np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows for p in (live, holdout))
-    widest = int(np.abs(own - other).argmax()) if live.task == "multiclass" else 1
-    if abs(own[widest] - other[widest]) <= _MOVED_SHARES:
+    live_shares, holdout_shares = (
+        np.bincount(p.target_codes, minlength=len(p.classes)) / p.rows for p in (live, holdout)
+    )
+    widest = int(np.abs(live_shares - holdout_shares).argmax()) if live.task == "multiclass" else 1
+    if abs(live_shares[widest] - holdout_shares[widest]) <= _MOVED_SHARES:
         return ""
     return (
-        f"compared at the holdout's share of {live.classes[widest]!r}, {other[widest]:.1%}; "
-        f"among the truths it is {own[widest]:.1%}"
+        f"compared at the holdout's share of {live.classes[widest]!r}, {holdout_shares[widest]:.1%}; "
+        f"among the truths it is {live_shares[widest]:.1%}"
     )

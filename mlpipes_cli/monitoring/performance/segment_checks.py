@@ -33,10 +33,10 @@ def check_segments(
     found: list[SegmentCheck] = []
     for column, value, here, there in segments(columns, holdout_columns):
         own = live.take(here)
-        other = holdout.take(there) if holdout is not None and there is not None and there.any() else None
+        held = holdout.take(there) if holdout is not None and there is not None and there.any() else None
         callers = None if units is None else np.unique(units[here], return_inverse=True)[1].astype(np.int64)
-        check = check_metrics(own, callers, other, (metric,), rules)[metric]
-        if check.live is not None and other is None:
+        check = check_metrics(own, callers, held, (metric,), rules)[metric]
+        if check.live is not None and held is None:
             check = replace(check, note="not compared: the holdout has no rows of this segment")
         found.append(SegmentCheck(column, value, own.rows, check))
     adjusted = holm(
@@ -48,6 +48,6 @@ def check_segments(
     ]
 
 
-def _adjusted(one: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
-    worse = p <= rules.alpha and one.check.lost is not None and one.check.lost >= rules.min_effect
-    return replace(one, check=replace(one.check, p=p, worse=worse))
+def _adjusted(segment: SegmentCheck, p: float, rules: MetricRules) -> SegmentCheck:
+    worse = p <= rules.alpha and segment.check.lost is not None and segment.check.lost >= rules.min_effect
+    return replace(segment, check=replace(segment.check, p=p, worse=worse))

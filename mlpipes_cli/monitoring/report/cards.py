@@ -33,13 +33,13 @@ def card(column: Mapping[str, Any], position: str) -> str:
     )
 
 
-def state_of(one: Mapping[str, Any]) -> tuple[str, str]:
+def state_of(column: Mapping[str, Any]) -> tuple[str, str]:
     """Return what a column is shown as, for CSS and in words."""
-    if one["p"] is None:
+    if column["p"] is None:
         return "unknown", "no statement"
-    if one["alarm"]:
+    if column["alarm"]:
         return "alarm", "changed"
-    return ("small", "changed, small") if one["significant"] else ("calm", "no change found")
+    return ("small", "changed, small") if column["significant"] else ("calm", "no change found")
 
 
 def p_value(value: float | None) -> str:
@@ -47,17 +47,17 @@ def p_value(value: float | None) -> str:
     return "–" if value is None else plain(wording.p_value(value))
 
 
-def _pictures(shape: Mapping[str, Any], one: Mapping[str, Any]) -> str:
+def _pictures(shape: Mapping[str, Any], column: Mapping[str, Any]) -> str:
     if "parts" in shape:
-        return "".join(_picture(part, one, plain(name)) for name, part in shape["parts"].items())
-    return _picture(shape, one, "")
+        return "".join(_picture(part, column, plain(name)) for name, part in shape["parts"].items())
+    return _picture(shape, column, "")
 
 
-def _picture(shape: Mapping[str, Any], one: Mapping[str, Any], part: str) -> str:
-    name = plain(one["name"]) + (f", {part}" if part else "")
+def _picture(shape: Mapping[str, Any], column: Mapping[str, Any], part: str) -> str:
+    name = plain(column["name"]) + (f", {part}" if part else "")
     if "edges" in shape and shape["reference"]:
         ends = [shape["edges"][0], shape["edges"][-1]]
-        low, high = (wording.date(end) if one["kind"] == "date" else number(float(end)) for end in ends)
+        low, high = (wording.date(end) if column["kind"] == "date" else number(float(end)) for end in ends)
         label = f"distribution of {name} from {low} to {high}: reference and current rows"
         drawn = charts.overlaid(shape["reference"], shape["current"], label)
         title = f"<span>{part}</span>" if part else ""
@@ -85,15 +85,15 @@ def _levels(shape: Mapping[str, Any], part: str) -> str:
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>{rest}"
 
 
-def _figures(one: Mapping[str, Any]) -> str:
+def _figures(column: Mapping[str, Any]) -> str:
     found = [
-        ("effect", "–" if one["effect"] is None else f"{one['effect']:.3f}"),
-        ("p", p_value(one["p"])),
-        ("current rows", f"{one['rows']:,}"),
-        ("reference rows", f"{one['reference_rows']:,}"),
+        ("effect", "–" if column["effect"] is None else f"{column['effect']:.3f}"),
+        ("p", p_value(column["p"])),
+        ("current rows", f"{column['rows']:,}"),
+        ("reference rows", f"{column['reference_rows']:,}"),
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in found)
-    words = one.get("detectable_words")
+    words = column.get("detectable_words")
     seen = (
         f"<div class=whole><dt>would have been seen</dt><dd>{plain(words, 200)}</dd></div>" if words else ""
     )

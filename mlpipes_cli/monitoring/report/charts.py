@@ -30,7 +30,7 @@ def overlaid(reference: Sequence[float], current: Sequence[float], label: str) -
 def _steps(heights: Sequence[float]) -> str:
     """Return a path along the tops of bins, from the floor and back to it; heights are from 0 to 1."""
     width = _WIDTH / max(len(heights), 1)
-    tops = "".join(f"V{_HEIGHT - (_HEIGHT - 2) * one:.1f}h{width:.2f}" for one in heights)
+    tops = "".join(f"V{_HEIGHT - (_HEIGHT - 2) * height:.1f}h{width:.2f}" for height in heights)
     return f"M0 {_HEIGHT}{tops}V{_HEIGHT}"
 
 
@@ -76,12 +76,17 @@ class Scale:
         cls, points: Sequence[Point], *, levels: Sequence[float] = (), floor: float | None = None
     ) -> Scale:
         """Return a scale on which all points, their intervals and ``levels`` have room."""
-        figures = [one for point in points for one in (point.value, point.low, point.high) if one is not None]
+        figures = [
+            figure
+            for point in points
+            for figure in (point.value, point.low, point.high)
+            if figure is not None
+        ]
         figures += levels
         low, high = min(figures), max(figures)
         room = 0.06 * (high - low) or 0.05 * (abs(high) or 1.0)
         low = floor if floor is not None else low - room
-        start, end = min(one.at for one in points), max(one.at for one in points)
+        start, end = min(point.at for point in points), max(point.at for point in points)
         half = 0.0 if end > start else 43_200.0  # a single moment stands in the middle of a day
         return cls(start - half, end + half, low, high + room)
 

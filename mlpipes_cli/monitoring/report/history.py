@@ -30,16 +30,19 @@ def section(
     if len(ordered) < 2:
         return ""
     marks = [
-        (_seconds(one["at"]), f"version {one['version']} took {plain(str(one['alias']))}, {_day(one['at'])}")
-        for one in (_of_checks(ordered) if promotions is None else promotions)
+        (
+            _seconds(move["at"]),
+            f"version {move['version']} took {plain(str(move['alias']))}, {_day(move['at'])}",
+        )
+        for move in (_of_checks(ordered) if promotions is None else promotions)
     ]
     marks += [
         (
-            _seconds(one["at"]),
-            f"retraining ({plain(str(one['cause']))}): {plain(str(one['outcome'] or 'no end yet'))},"
-            f" {_day(one['at'])}",
+            _seconds(retraining["at"]),
+            f"retraining ({plain(str(retraining['cause']))}):"
+            f" {plain(str(retraining['outcome'] or 'no end yet'))}, {_day(retraining['at'])}",
         )
-        for one in retrainings
+        for retraining in retrainings
     ]
     marks.sort()
     span = f"<span>{_day(ordered[0]['checked_at'])}</span><span>{_day(ordered[-1]['checked_at'])}</span>"
@@ -71,7 +74,9 @@ def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: 
     points = []
     for check in checks:
         effects = [
-            (one["effect"] or 0.0, one["name"]) for one in check["columns"] if one["effect"] is not None
+            (column["effect"] or 0.0, column["name"])
+            for column in check["columns"]
+            if column["effect"] is not None
         ]
         if effects:
             size, name = max(effects)
@@ -83,15 +88,18 @@ def _largest(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: 
 def _scores(checks: Sequence[Check], marks: Sequence[tuple[float, str]], span: str) -> str:
     points, level = [], None
     for check in checks:
-        for one in (check.get("predictions") or {}).values():
-            location = next((e for e in one.get("effects") or [] if e["change"] == "location"), None)
-            if one["kind"] != "score" or location is None or location["current"] is None:
+        for column in (check.get("predictions") or {}).values():
+            location = next((e for e in column.get("effects") or [] if e["change"] == "location"), None)
+            if column["kind"] != "score" or location is None or location["current"] is None:
                 continue
             level = location["reference"]
             label = f"{_day(check['checked_at'])}: {location['current']:.4g}"
             points.append(
                 Point(
-                    _seconds(check["checked_at"]), location["current"], alarm=bool(one["alarm"]), label=label
+                    _seconds(check["checked_at"]),
+                    location["current"],
+                    alarm=bool(column["alarm"]),
+                    label=label,
                 )
             )
             break
@@ -126,7 +134,7 @@ def _chart(
     if len(points) < 2:
         return ""
     scale = Scale.of(points, levels=() if level is None else (level,), floor=floor)
-    ends = f"{min(one.value for one in points):.3g} to {max(one.value for one in points):.3g}"
+    ends = f"{min(point.value for point in points):.3g} to {max(point.value for point in points):.3g}"
     label = f"{title}, {len(points)} checks, {ends}"
     drawn = charts.over_time(points, scale, label, level=level, marks=marks)
     return (

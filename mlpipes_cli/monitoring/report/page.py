@@ -75,7 +75,7 @@ def _moment(text: str) -> str:
 
 def _facts(result: Mapping[str, Any]) -> str:
     columns = result["columns"]
-    changed = sum(bool(one["alarm"]) for one in columns)
+    changed = sum(bool(column["alarm"]) for column in columns)
     facts = [
         ("rows compared", f"{result['rows']:,}"),
         ("reference rows", f"{result['reference_rows']:,}"),
@@ -92,12 +92,12 @@ def _windows(result: Mapping[str, Any]) -> str:
     if not windows:
         return ""
     lines = "".join(
-        f"<tr{' class=worse' if one['alarm'] else ''}><th scope=row>{one['periods']} times"
-        f"{', shown below' if one['since'] == result['window'].get('since') else ''}</th>"
-        f"<td>{_moment(one['since'])}</td><td>{one['rows']:,}</td>"
-        f"<td>{'ALARM' if one['alarm'] else 'no alarm' if one['enough'] else 'too few rows'}</td>"
-        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in one['columns'][:_NAMED])}</td></tr>"
-        for one in windows
+        f"<tr{' class=worse' if window['alarm'] else ''}><th scope=row>{window['periods']} times"
+        f"{', shown below' if window['since'] == result['window'].get('since') else ''}</th>"
+        f"<td>{_moment(window['since'])}</td><td>{window['rows']:,}</td>"
+        f"<td>{'ALARM' if window['alarm'] else 'no alarm' if window['enough'] else 'too few rows'}</td>"
+        f"<td>{', '.join(f'<bdi>{plain(name)}</bdi>' for name in window['columns'][:_NAMED])}</td></tr>"
+        for window in windows
     )
     heads = ("times the set window", "since", "rows", "result", "changed")
     return f'<h2 id="windows">Windows</h2>\n{performance.table(heads, lines)}'
@@ -121,13 +121,13 @@ def _quality(result: Mapping[str, Any]) -> str:
 
 def _columns(result: Mapping[str, Any]) -> str:
     columns = result["columns"]
-    cards = [card(one, f"c{position}") for position, one in enumerate(columns[:_SHOWN])]
+    cards = [card(column, f"c{position}") for position, column in enumerate(columns[:_SHOWN])]
     shown = f'<div class="cards">\n{"".join(cards[:_OPEN])}</div>\n'
     rest = cards[_OPEN:]
     folded = f'<div class="cards">\n{"".join(rest)}</div>'
     more = f"<details><summary>{len(rest)} more columns</summary>{folded}</details>\n"
     if left := columns[_SHOWN:]:
-        changed = sum(bool(one["alarm"]) for one in left)
+        changed = sum(bool(column["alarm"]) for column in left)
         more += (
             f'<p class="note">{len(left):,} more columns, of which {changed:,} changed, are not shown;'
             " <code>mlpipes monitor --json</code> has them.</p>\n"
@@ -152,7 +152,8 @@ def _joint(result: Mapping[str, Any]) -> str:
 
 def _predictions(result: Mapping[str, Any]) -> str:
     cards = "".join(
-        card(one, f"p{position}") for position, one in enumerate((result.get("predictions") or {}).values())
+        card(prediction, f"p{position}")
+        for position, prediction in enumerate((result.get("predictions") or {}).values())
     )
     return (
         f'<h2 id="predictions">Predictions and scores</h2>\n<div class="cards">\n{cards}</div>\n'

@@ -46,9 +46,9 @@ def _estimates(estimates: Mapping[str, Mapping[str, Any]]) -> str:
     if not estimates:
         return ""
     lines = "".join(
-        f"<tr><th scope=row>{plain(name)}</th><td>{_figure(one['value'])}</td>"
-        f"<td>{_ends(one['interval'])}</td><td>{one['rows']:,}</td></tr>"
-        for name, one in estimates.items()
+        f"<tr><th scope=row>{plain(name)}</th><td>{_figure(estimate['value'])}</td>"
+        f"<td>{_ends(estimate['interval'])}</td><td>{estimate['rows']:,}</td></tr>"
+        for name, estimate in estimates.items()
     )
     method = plain(str(next(iter(estimates.values()))["method"]), 300)
     shown = table(("metric", "estimate", "95 % interval", "rows"), lines)
@@ -61,9 +61,10 @@ def _segments(found: Mapping[str, Any]) -> str:
         return ""
     lines = "".join(
         _metric(
-            f"{plain(str(one['column']))} = {plain(str(one['value']))} ({one['rows']:,} rows)", one["check"]
+            f"{plain(str(segment['column']))} = {plain(str(segment['value']))} ({segment['rows']:,} rows)",
+            segment["check"],
         )
-        for one in segments
+        for segment in segments
     )
     shown = table(("segment", "live", "95 % interval", "holdout", "p"), lines)
     return f"<h3>{plain(found['metric'])} by segment</h3>\n{shown}"

@@ -133,13 +133,13 @@ def _differs(found: CompiledScores, wanted: CompiledScores) -> str | None:
 
 
 def _far(found: Any, wanted: Any) -> str | None:
-    one: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
-    other: NDArray[np.float64] = np.asarray(wanted, dtype=np.float64)
-    if one.shape != other.shape:
-        return f"have the shape {one.shape}, not {other.shape}"
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    compiled: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
+    native: NDArray[np.float64] = np.asarray(wanted, dtype=np.float64)
+    if compiled.shape != native.shape:
+        return f"have the shape {compiled.shape}, not {native.shape}"
+    same = (compiled == native) | (np.isnan(compiled) & np.isnan(native))
     with np.errstate(invalid="ignore"):
-        off = np.abs(one - other) / np.maximum(1.0, np.abs(other))
+        off = np.abs(compiled - native) / np.maximum(1.0, np.abs(native))
     off[same] = 0.0
     worst = float(np.max(off, initial=0.0))
     return None if worst <= TOLERANCE else f"are off by up to {worst:.3g}"

@@ -128,9 +128,9 @@ def _shares_calls(description: Description, process: ModelProcess) -> bool:
     except (Away, ModelError, TypeError):
         return False
     batched = _listed(together.raw)
-    if len(batched) != len(rows) or any(len(_listed(one.raw)) != 1 for one in alone):
+    if len(batched) != len(rows) or any(len(_listed(single.raw)) != 1 for single in alone):
         return False
-    return repr(batched) == repr([_listed(one.raw)[0] for one in alone]) and _near(together, alone)
+    return repr(batched) == repr([_listed(single.raw)[0] for single in alone]) and _near(together, alone)
 
 
 def _near(together: ModelOutput, alone: Sequence[ModelOutput]) -> bool:
@@ -138,7 +138,7 @@ def _near(together: ModelOutput, alone: Sequence[ModelOutput]) -> bool:
 
     if together.scores is None:
         return True
-    apart = [row for one in alone for row in one.scores or ()]
+    apart = [row for single in alone for row in single.scores or ()]
     return bool(np.allclose(together.scores, apart, rtol=0.0, atol=_CLOSE, equal_nan=True))
 
 
@@ -201,8 +201,8 @@ def _answers_row_by_row(description: Description, pyfunc: Any) -> bool:
         return False
     return (
         len(together) == len(rows)
-        and all(len(one) == 1 for one in alone)
-        and repr(together) == repr([one[0] for one in alone]) == repr(reverse[::-1])
+        and all(len(single) == 1 for single in alone)
+        and repr(together) == repr([single[0] for single in alone]) == repr(reverse[::-1])
     )
 
 

@@ -83,7 +83,7 @@ class Shown(Collector):
     """
 
     def __init__(self, inner: Any, histograms: Iterable[BulkHistogram]) -> None:
-        self._inner, self._histograms = inner, {one.parts: one for one in histograms}
+        self._inner, self._histograms = inner, {histogram.parts: histogram for histogram in histograms}
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics()

@@ -102,14 +102,16 @@ class _OneCheck(Collector):
             ("column_effect", "How much the column changed, from 0 to 1.", "effect"),
             ("column_p_value", "The p-value of the column, adjusted for all columns.", "p"),
         ):
-            yield _gauges(name, words, labels, "column", [(one["name"], one[key]) for one in columns])
+            yield _gauges(
+                name, words, labels, "column", [(column["name"], column[key]) for column in columns]
+            )
         metrics = (check.get("performance") or {}).get("metrics", {})
         for name, words, key in (
             ("live_metric", "The metric on predictions with ground truth.", "live"),
             ("holdout_metric", "The metric on the version's holdout.", "holdout"),
         ):
             yield _gauges(
-                name, words, labels, "metric", [(metric, one[key]) for metric, one in metrics.items()]
+                name, words, labels, "metric", [(metric, figures[key]) for metric, figures in metrics.items()]
             )
 
 

@@ -81,7 +81,7 @@ def _of_columns(document: dict[str, Any]) -> dict[str, Any]:
                 "one value, or each a list"
             )
         if len(value) != len(document[lists[0]]):
-            other = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
-            raise bad_request(f"column {name!r}: expected {other}, got {len(value)}")
+            expected = f"{len(document[lists[0]])} values as in column {lists[0]!r}"
+            raise bad_request(f"column {name!r}: expected {expected}, got {len(value)}")
     rows = [list(row) for row in zip(*document.values(), strict=True)]
     return {"dataframe_split": {"columns": list(document), "data": rows}}

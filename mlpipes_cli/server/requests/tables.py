@@ -12,6 +12,7 @@ from mlpipes_cli.data.arrow import NotConvertible, to_frame
 from mlpipes_cli.data.columns import twice
 from mlpipes_cli.data.csv_files import csv_table
 from mlpipes_cli.data.csv_files.header import Unreadable, header_of
+from mlpipes_cli.data.readers.unreadable import NoNames
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,7 +141,7 @@ def of_cells(body: bytes) -> pd.DataFrame:
     """
     try:
         text = body.decode("utf-8-sig")
-        header = header_of(io.BytesIO(body), ",", rows_needed=False)
+        header = header_of(io.BytesIO(body), ",", rows_needed=False, judge=False)
         _check_bytes(body)
         # By default pandas takes the first fields of longer lines as an index, and shifts the others.
         kind = object if len(body) <= _SMALL else str
@@ -148,6 +149,8 @@ def of_cells(body: bytes) -> pd.DataFrame:
         csv_table.check_lengths(io.BytesIO(body), frame.iloc[:, -1].replace("", None), header)
     except UnicodeDecodeError as error:
         raise ValueError(f"the body is not valid UTF-8 at byte {error.start}") from None
+    except NoNames as error:
+        raise ValueError(f"the body: {error}; {error.hint}") from None
     except Unreadable as error:
         raise ValueError(error.of("the body")) from None
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors

@@ -16,6 +16,19 @@ APP = "mlpipes_scoring_app:app"
 FOLDER = Path(__file__).parent / "app"
 
 
+def mlflows_own(model: str, host: str, port: int, workers: int) -> str:
+    """Return the command by which MLflow serves a model, as MLflow's own function or command line has it."""
+    from mlflow.pyfunc import scoring_server
+
+    if not hasattr(scoring_server, "get_cmd"):
+        options = ["-m", model, "--env-manager", "local", "--host", host, "--port", str(port)]
+        words = [sys.executable, "-m", "mlflow", "models", "serve", *options, "--workers", str(workers)]
+        return shlex.join(words)
+    found, environment = scoring_server.get_cmd(model, port, host, nworkers=workers)
+    os.environ.update(environment)
+    return str(found)
+
+
 def command(given: str) -> tuple[list[str], bool]:
     """Return the command that serves our application, and whether MLflow's command was one that we know.
 
@@ -31,15 +44,12 @@ def command(given: str) -> tuple[list[str], bool]:
 
 def main(model: str, host: str, port: int, workers: int) -> None:
     """Replace this process by the server. Does not return."""
-    from mlflow.pyfunc import scoring_server
-
-    given, environment = scoring_server.get_cmd(model, port, host, nworkers=workers)
-    words, known = command(given)
+    words, known = command(mlflows_own(model, host, port, workers))
     if not known:
         problem = "this MLflow starts its server in another way"
         sys.stderr.write(f"warning: {problem}: request values are read by MLflow's own rules\n")
     sys.stderr.flush()
-    os.execvpe(words[0], words, environment)  # noqa: S606
+    os.execvp(words[0], words)  # noqa: S606
 
 
 if __name__ == "__main__":

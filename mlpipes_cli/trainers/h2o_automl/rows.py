@@ -1,4 +1,4 @@
-"""What H2O is told of the training rows beside their features: weights, and folds that divide no group."""
+"""What H2O gets besides the features of the training rows: weights, and folds that divide no group."""
 
 from __future__ import annotations
 

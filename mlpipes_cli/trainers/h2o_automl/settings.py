@@ -37,7 +37,7 @@ Seconds = Annotated[int, Field(ge=1, le=10_000_000)]  # H2O refuses 60.0
 
 
 class H2OAutoMLParams(Strict):
-    """What AutoML may be told; the names are H2O's."""
+    """The settings of AutoML; the names are H2O's."""
 
     max_models: Count | None = Field(
         default=None, description="The most models, without ensembles; 10 where no limit is given."

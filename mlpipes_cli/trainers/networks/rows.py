@@ -113,8 +113,8 @@ def _read(training: Training, how: Settings) -> tuple[Reader, dict[str, np.ndarr
             _no_gaps(parts[TABLE], columns)
         known = {name: _pictures(name, training, size) for name in images}
         reader = Reader(step, columns, known)
-        for name, one in known.items():
-            parts[name] = one.read(training.X[name].tolist())
+        for name, codes in known.items():
+            parts[name] = codes.read(training.X[name].tolist())
     except ValueError as error:
         raise TrainingError(_once(str(error), images)) from None
     return reader, parts
@@ -210,7 +210,8 @@ def finished(
     """Return the fitted model around a network, with the params to log."""
     logged = {"fitted_rows": len(found.kept), "validation_rows": len(found.held), **params}
     logged |= {
-        f"image_{name}": " x ".join(map(str, one.shape)) for name, one in found.reader.pictures.items()
+        f"image_{name}": " x ".join(map(str, picture.shape))
+        for name, picture in found.reader.pictures.items()
     }
     if found.reader.pictures:
         pins = (*pins, "pillow")

@@ -29,7 +29,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class PycaretParams(Strict):
-    """What PyCaret may be told."""
+    """The settings of PyCaret."""
 
     n_best_models: Annotated[int, Field(ge=1, le=30)] = Field(
         default=1, description="How many of the best models become runs."

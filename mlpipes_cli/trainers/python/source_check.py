@@ -12,7 +12,7 @@ from mlpipes_cli.trainers.source_code.sources import Finder
 
 
 def check(run: PythonRun, here: Location, checks: SourceChecks) -> bool:
-    """Return whether the source code is conclusive; tell the mistakes."""
+    """Return whether the source code is conclusive; report the errors."""
     found = resolve(run.function, checks.finder)
     if isinstance(found, Unresolved):
         checks.say((*here, "function"), found.text)

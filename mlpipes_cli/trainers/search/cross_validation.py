@@ -44,8 +44,8 @@ def cross_validated(
             raise TrainingError(f"cross_validate: the rows to fit fold {number + 1} on are of one class")
         answers = asked(trainer, plain, rows, f"cross-{number}", again)
         found.append(_metrics(answers, rows[3], training, threshold))
-    names = set[str].intersection(*(set(one) for one in found))
-    return {name: sum(one[name] for one in found) / len(found) for name in found[0] if name in names}
+    names = set[str].intersection(*(set(metrics) for metrics in found))
+    return {name: sum(metrics[name] for metrics in found) / len(found) for name in found[0] if name in names}
 
 
 def _metrics(

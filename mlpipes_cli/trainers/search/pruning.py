@@ -49,11 +49,11 @@ class Median:
         Raises:
             Pruned: The value is worse than their median.
         """
-        others = sorted(self._seen.get(point, []))
-        if len(others) < FIRST:
+        values = sorted(self._seen.get(point, []))
+        if len(values) < FIRST:
             return
-        middle = len(others) // 2
-        median = others[middle] if len(others) % 2 else (others[middle - 1] + others[middle]) / 2
+        middle = len(values) // 2
+        median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
         if value < median:
             name, fold, step = point
             where = f"fold {fold + 1}" if step < 0 else f"step {step} of fold {fold + 1}"

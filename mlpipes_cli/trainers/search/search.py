@@ -61,8 +61,8 @@ def search(trainer: Trainer, training: Training, keep: Keep, *, side_by_side: bo
         bench.close()
     best = course.best()
     made = fit(trainer, training, best.values)
-    for one in made.models if isinstance(made, Comparison) else [made]:
-        one.again = one.again or refit(trainer, best.values, one.name)
+    for fitted in made.models if isinstance(made, Comparison) else [made]:
+        fitted.again = fitted.again or refit(trainer, best.values, fitted.name)
     assert best.mean is not None
     made.params = {
         **{f"best_{name}": value for name, value in best.values.items()},

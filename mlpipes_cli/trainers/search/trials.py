@@ -189,7 +189,7 @@ def refit(trainer: Trainer, values: Values, name: str) -> Callable[[Training], F
     def again(training: Training) -> Fitted:
         made = fit(trainer, training, values)
         several = made.models if isinstance(made, Comparison) else [made]
-        return next((one for one in several if one.name == name), several[0])
+        return next((fitted for fitted in several if fitted.name == name), several[0])
 
     return again
 

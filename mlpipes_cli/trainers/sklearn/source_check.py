@@ -14,7 +14,7 @@ from mlpipes_cli.trainers.source_code.sources import Finder
 
 
 def check(run: SklearnRun, here: Location, checks: SourceChecks) -> bool:
-    """Return whether the source code is conclusive; tell the mistakes."""
+    """Return whether the source code is conclusive; report the errors."""
     clear, signature = _estimator(here, run.estimator, run.params, checks)
     if run.search is not None:
         clear = _search(here, run, signature, checks) and clear

@@ -12,7 +12,7 @@ from mlpipes_cli.trainers.source_code.sources import Finder
 
 
 class SourceChecks:
-    """Collects the mistakes of a file's runs.
+    """Collects the errors of a file's runs.
 
     A trainer's ``source_check`` is a function ``(run, here, checks)``. It tells the mistakes, and returns
     whether the source code is conclusive; if not, the run is checked by importing what it names.
@@ -27,7 +27,7 @@ class SourceChecks:
         self.problems: list[str] = []
 
     def say(self, location: Location, text: str) -> None:
-        """Add a mistake."""
+        """Add an error."""
         self.problems.append(self._source.problem(location, text))
 
     def space(self, here: Location) -> Location:

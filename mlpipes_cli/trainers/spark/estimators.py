@@ -55,8 +55,8 @@ def class_for(name: str, task: Task) -> Any:
     fitting = [kind for kind in found if tells_classes(kind) == (task != "regression")]
     if not fitting:
         target = "a quantity" if task == "regression" else "classes"
-        other = "linear_regression" if task == "regression" else "logistic_regression"
-        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {target}; use {other}, for example")
+        example = "linear_regression" if task == "regression" else "logistic_regression"
+        raise TrainingError(f"{found[0].__name__} of Spark cannot learn {target}; use {example}, for example")
     kind = fitting[0]
     if task == "multiclass" and kind.__name__ in ("GBTClassifier", "LinearSVC", "FMClassifier"):
         raise TrainingError(

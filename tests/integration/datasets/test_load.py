@@ -107,6 +107,20 @@ def test_the_same_file_again_adds_nothing_and_a_changed_one_replaces(home: Home)
     assert renamed.added == 4  # the same content, read in another way
 
 
+def test_a_file_without_names_of_columns(home: Home) -> None:
+    home.file("t.csv", "1,a,2.5\n2,a,0.5\n")
+    with pytest.raises(ConfigError, match=r"t\.csv: line 1 is a row .* 'a' stands again in its column, and"):
+        home.load("bare")
+    assert home.rows("select to_regclass('raw_data.bare')") == [(None,)]
+    found = home.load("bare", more="header: false\ncolumns: {column_1: {rename: id}}\n")
+    assert [row[:3] for row in home.table("bare")] == [(1, "a", 2.5), (2, "a", 0.5)]
+    home.file("t.csv", "v,id,kind\n4.5,3,b\n")  # with a line of these names, in another order
+    named = home.load("bare", more="header: [id, kind, v]\n")
+    assert home.table("bare")[0][:3] == (4.5, 3, "b") and named.load == found.load + 1
+    ((settings,),) = home.rows(f"select settings from raw_data._loads where id = {found.load}")
+    assert settings["header"] == ["column_1", "column_2", "column_3"]
+
+
 def test_append_adds_new_files_alone(home: Home) -> None:
     home.file("parts/a.csv", "x,y\n1,a\n2,b\n")
     more = "load: {mode: append}\n"

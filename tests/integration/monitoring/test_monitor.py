@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import psycopg2
 import pytest
+import stack_help
 from conftest import Cli, Result
 from log_help import Row
 
@@ -81,7 +82,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        return str(self.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"])
+        return stack_help.environment(self.cli, self.root)["MLPIPES_DATABASE_URL"]
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(self.url)) as link, link, link.cursor() as cursor:

@@ -71,7 +71,7 @@ class Project:
         self.cli("feedback", f"{name}.truth.csv").ok()
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        url = str(self.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"])
+        url = stack_help.environment(self.cli, self.root)["MLPIPES_DATABASE_URL"]
         with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []

@@ -17,6 +17,7 @@ from typing import Any
 import log_help
 import psycopg2
 import pytest
+import stack_help
 import yaml
 from conftest import Cli
 from integration.monitoring.test_monitor import EXPERIMENT, loans, shifted
@@ -66,7 +67,7 @@ class Project:
     cli: Cli
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        url = str(self.cli("env", "--json").ok().json["MLPIPES_DATABASE_URL"])
+        url = stack_help.environment(self.cli, self.root)["MLPIPES_DATABASE_URL"]
         with closing(psycopg2.connect(url)) as link, link, link.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg2
 import pytest
 from conftest import Cli
+
+from mlpipes_cli.adapters.remote import postgres
 
 from .conftest import ANALYST, Theirs, Write
 
@@ -97,6 +102,25 @@ def test_rights_that_are_missing_are_named_with_their_grants(root: Path, shared:
         shared.sql(f"grant usage, create on schema {name} to analyst")
     shared.sql("grant create on schema public to analyst")
     cli("up", cwd=root).ok()
+
+
+def test_airflow_needs_a_database_beside_the_projects(root: Path, shared: Theirs, cli: Cli) -> None:
+    refused = cli("up", "--with", "airflow", cwd=root)
+    assert refused.code == 1
+    assert "airflow needs the database shared_airflow, which its role may not create" in refused.err
+    assert "create database shared_airflow owner analyst" in refused.err
+    assert "downloaded" not in refused.err
+    shared.sql("alter role analyst createdb")
+    try:
+        url = f"postgresql://analyst:{quote(ANALYST, safe='')}@{shared.database}/shared"
+        for _ in range(2):
+            address = postgres.make_own_database(url, "airflow")
+            assert address == f"{url}_airflow"
+            with contextlib.closing(psycopg2.connect(address)) as link, link.cursor() as cursor:
+                cursor.execute("create table if not exists mine ()")
+    finally:
+        shared.sql("alter role analyst nocreatedb")
+        shared.sql("drop database if exists shared_airflow")
 
 
 def test_a_server_that_is_no_mlflow(root: Path, write: Write, cli: Cli) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,14 @@ def lab(running_stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequ
     for process in lab.started:
         process.kill()
         process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def shared_lab(running_stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """An experiment for the tests of a file that only read what a training left."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "lab_module.py").write_text(MODULE)
+    return Lab(running_stack, folder, f"shared-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture

@@ -52,10 +52,11 @@ BINARY = {
 }
 
 
-@pytest.fixture
-def trained(lab: Any) -> Any:
-    lab.write(FOUR, metric="ks")
-    return lab, lab.train("--json").ok().json
+@pytest.fixture(scope="module")
+def trained(shared_lab: Any) -> Any:
+    """Four candidates, trained once; what a test adds leaves the runs of the first three the newest."""
+    shared_lab.write(FOUR, metric="ks")
+    return shared_lab, shared_lab.train("--json").ok().json
 
 
 def test_everything_of_a_run_is_there_and_can_be_recomputed(trained: Any) -> None:
@@ -115,15 +116,17 @@ def test_the_resolved_file_makes_the_same_candidate_again(trained: Any) -> None:
     lab, _ = trained
     first = lab.by_name()["forest"]
     resolved = artifact(lab, first.run_id, mlflow_tags.RESOLVED_EXPERIMENT)
-    (lab.folder / "experiment.yaml").write_text(resolved.read_text())
+    lab.file.write_text(resolved.read_text())
     again = lab.train("--json").ok().json
+    lab.write(FOUR, metric="ks")
     assert again["runs"][0]["run_id"] == first.run_id, "its spec hash differs"
     assert yaml.safe_load(resolved.read_text())["runs"][0]["params"]["class_weight"] == {0: 1, 1: 2}
 
 
-def test_the_same_file_gives_the_same_numbers_one_at_a_time_or_together(trained: Any) -> None:
-    lab, report = trained
-    second = lab.train("--json", "--force", "--parallel", "1").ok().json
+def test_the_same_file_gives_the_same_numbers_one_at_a_time_or_together(trained: Any, lab: Any) -> None:
+    _, report = trained
+    lab.write(FOUR, metric="ks")
+    second = lab.train("--json", "--parallel", "1").ok().json
     third = lab.train("--json", "--force", "--parallel", "4").ok().json
     expected = {run["name"]: (run["metrics"], run["intervals"]) for run in report["runs"]}
     for other in (second, third):
@@ -253,8 +256,9 @@ def _strangers_run(lab: Any) -> None:
     client.set_terminated(run.info.run_id)
 
 
-def test_a_leaderboard_of_a_file_tells_of_other_holdouts(trained: Any) -> None:
-    lab, _ = trained
+def test_a_leaderboard_of_a_file_tells_of_other_holdouts(lab: Any) -> None:
+    lab.write(FOUR, metric="ks")
+    lab.train("--json").ok()
     alone = lab.stack.cli("leaderboard", lab.file, "--json").ok()
     assert (alone.json["other_holdouts"], "other holdouts" in alone.err) == ([], False)
     first = alone.json["holdout_fingerprint"]

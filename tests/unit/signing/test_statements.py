@@ -19,7 +19,7 @@ from mlpipes_cli.signing import files, keys, statements
 from mlpipes_cli.signing.vault import Changed, Untrusted, Vault
 
 OTHER = keys.read("another key, which is long enough too", "tests")
-SAID = {"who": "ada@here", "when": "2026-12-01T10:00:00+00:00", "why": "I looked at it"}
+SAID = {"actor": "ada@here", "when": "2026-12-01T10:00:00+00:00", "why": "I looked at it"}
 
 
 def model(folder: Path) -> Path:
@@ -61,7 +61,7 @@ def fetch(shelf: Shelf, target: Path, key: keys.Key = KEY) -> statements.Stateme
 def test_what_was_signed_comes_out(tmp_path: Path) -> None:
     folder = signing_help.seal(model(tmp_path / "m"))
     found = fetch(Shelf(folder), tmp_path / "copy")
-    assert (found.who, [file.path for file in found.files or ()]) == (
+    assert (found.actor, [file.path for file in found.files or ()]) == (
         "",
         ["MLmodel", "code/größe 1.py", "model.pkl"],
     )
@@ -209,7 +209,7 @@ def test_what_was_signed_and_changed_may_be_trusted_as_it_is_now(tmp_path: Path)
     folder = signing_help.seal(model(tmp_path / "m"))
     _flip(folder)
     text = statements.trust(files.listed(folder), KEY, "credit", 3, **SAID)
-    assert fetch(Shelf(folder, {statements.TAG: text}), tmp_path / "copy").who == "ada@here"
+    assert fetch(Shelf(folder, {statements.TAG: text}), tmp_path / "copy").actor == "ada@here"
 
 
 def parts(shelf: Shelf, target: Path) -> list[str]:

@@ -66,6 +66,6 @@ def inspect(api: Any, name: str) -> Mapping[str, Any] | None:
         raise
 
 
-def _same(one: str, other: str) -> bool:
+def _same(first: str, second: str) -> bool:
     """Return whether two image ids are equal; Podman sometimes omits the prefix ``sha256:``."""
-    return one.removeprefix("sha256:") == other.removeprefix("sha256:")
+    return first.removeprefix("sha256:") == second.removeprefix("sha256:")

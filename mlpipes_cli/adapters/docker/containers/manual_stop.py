@@ -45,7 +45,7 @@ def meant(identity: StackIdentity, service: str, state: Mapping[str, Any]) -> bo
 def dependents(containers: Mapping[str, Container], service: str) -> list[str]:
     """Return the running services that depend on a service."""
     return [
-        one.service
-        for one in containers.values()
-        if one.state in _RUNS and one.service != service and service in shutdown.needs(one)
+        container.service
+        for container in containers.values()
+        if container.state in _RUNS and container.service != service and service in shutdown.needs(container)
     ]

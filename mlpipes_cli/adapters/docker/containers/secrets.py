@@ -15,7 +15,7 @@ def in_environment(service: Service) -> Service:
 
     Each variable ``NAME_FILE`` that names one of the service's files becomes ``NAME`` with its content.
     """
-    contents = {PurePosixPath(one.target): one.content for one in service.secrets}
+    contents = {PurePosixPath(secret.target): secret.content for secret in service.secrets}
     environment = dict(service.environment)
     for name, value in service.environment.items():
         content = contents.get(PurePosixPath(value)) if name.endswith(_SUFFIX) else None

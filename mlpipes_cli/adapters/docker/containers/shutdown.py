@@ -20,11 +20,13 @@ def rounds(containers: Mapping[str, Container]) -> list[list[Container]]:
     left = dict(containers)
     found: list[list[Container]] = []
     while left:
-        needed = {name for one in left.values() for name in needs(one) if name != one.service}
-        now = [one for name, one in left.items() if name not in needed] or list(left.values())
+        needed = {
+            name for container in left.values() for name in needs(container) if name != container.service
+        }
+        now = [container for name, container in left.items() if name not in needed] or list(left.values())
         found.append(now)
-        for one in now:
-            del left[one.service]
+        for container in now:
+            del left[container.service]
     return found
 
 
@@ -49,17 +51,19 @@ def stop(
     """
     ran = []
     for group in rounds(containers):
-        note(f"stopping {', '.join(one.service for one in group)}")
+        note(f"stopping {', '.join(container.service for container in group)}")
         with ThreadPoolExecutor(len(group)) as threads:
-            for _ in threads.map(lambda one: _end(resources, one, remove=remove), group):
+            for _ in threads.map(lambda container: _end(resources, container, remove=remove), group):
                 pass
-        ran += [one.service for one in group if one.state in ("running", "paused", "restarting")]
+        ran += [
+            container.service for container in group if container.state in ("running", "paused", "restarting")
+        ]
     return ran
 
 
 def only(containers: Mapping[str, Container], names: Collection[str]) -> dict[str, Container]:
     """Return the containers of the services ``names``."""
-    return {name: one for name, one in containers.items() if name in names}
+    return {name: container for name, container in containers.items() if name in names}
 
 
 def _end(resources: StackResources, container: Container, *, remove: bool) -> None:
@@ -67,3 +71,19 @@ def _end(resources: StackResources, container: Container, *, remove: bool) -> No
         resources.stop(container)
     if remove:
         resources.remove(container.id)
+
+
+def remove_everything(resources: StackResources, note: Callable[[str], None]) -> list[str]:
+    """Stop and remove the stack's containers, networks, secrets and volumes.
+
+    Args:
+        resources: Those of the stack.
+        note: Receives the services that are being stopped.
+
+    Returns:
+        What was removed and held data, in words.
+    """
+    stop(resources, resources.containers(), note, remove=True)
+    resources.remove_networks()
+    resources.remove_secrets()
+    return [f"volume {name}" for name in resources.remove_volumes()]

@@ -45,20 +45,36 @@ class ContainerSpec:
 
     def prints(self) -> dict[str, str]:
         """Return a short hash of each part that is fixed at creation; the hashes reveal no secret."""
-        one = self.service
+        service = self.service
         parts: dict[str, Any] = {
             "image": self.image,
-            "environment": sorted(one.environment.items()),
-            "ports": [[p.host, p.host_port, p.port] for p in one.ports],
-            "command": [one.command, one.entrypoint, one.user, one.working_dir, one.init, one.hostname],
-            "network": [one.networks, one.network_mode],
-            "limits": [one.mem_limit, one.memswap_limit, one.pids_limit, one.cpus, one.shm_size],
-            "volumes": [[[m.volume, m.target, m.read_only] for m in one.volumes], sorted(one.tmpfs.items())],
-            "security": [one.cap_drop, one.cap_add, one.security_opt, one.read_only],
-            "lifecycle": [_health(one.healthcheck), one.restart, one.stop_grace_period],
-            "files": [[f.content, f.target, f.mode] for f in one.files],
-            "passwords": [[f.content, f.target, f.mode, f.owner] for f in one.secrets],
-            "labels": sorted(one.labels.items()),
+            "environment": sorted(service.environment.items()),
+            "ports": [[p.host, p.host_port, p.port] for p in service.ports],
+            "command": [
+                service.command,
+                service.entrypoint,
+                service.user,
+                service.working_dir,
+                service.init,
+                service.hostname,
+            ],
+            "network": [service.networks, service.network_mode],
+            "limits": [
+                service.mem_limit,
+                service.memswap_limit,
+                service.pids_limit,
+                service.cpus,
+                service.shm_size,
+            ],
+            "volumes": [
+                [[m.volume, m.target, m.read_only] for m in service.volumes],
+                sorted(service.tmpfs.items()),
+            ],
+            "security": [service.cap_drop, service.cap_add, service.security_opt, service.read_only],
+            "lifecycle": [_health(service.healthcheck), service.restart, service.stop_grace_period],
+            "files": [[f.content, f.target, f.mode] for f in service.files],
+            "passwords": [[f.content, f.target, f.mode, f.owner] for f in service.secrets],
+            "labels": sorted(service.labels.items()),
             "folder": str(self.marks.root),
         }
         return {
@@ -74,11 +90,11 @@ class ContainerSpec:
 
     def labels(self) -> dict[str, str]:
         """Return all labels of the container."""
-        one = self.service
+        service = self.service
         fingerprint = ",".join(f"{name}={print}" for name, print in self.prints().items())
         return {
-            **one.labels,
-            **self.marks.container(one.name, self.file, self.needs, oneoff=one.step is not None),
+            **service.labels,
+            **self.marks.container(service.name, self.file, self.needs, oneoff=service.step is not None),
             labels.IMAGE: self.reference,
             labels.FINGERPRINT: fingerprint,
             labels.CONFIG_HASH: hashlib.sha256(fingerprint.encode()).hexdigest(),
@@ -112,23 +128,23 @@ class ContainerSpec:
             api.put_archive(container, TARGET, _archive(self.service.secrets, TARGET))
 
     def _make(self, api: APIClient, image: str, name: str) -> str:
-        one = self.service
-        first = self.marks.network_name(one.networks[0])
-        alias: Any = {first: api.create_endpoint_config(aliases=[one.name])}
-        joined = None if one.network_mode else api.create_networking_config(alias)
+        service = self.service
+        first = self.marks.network_name(service.networks[0])
+        alias: Any = {first: api.create_endpoint_config(aliases=[service.name])}
+        joined = None if service.network_mode else api.create_networking_config(alias)
         made = api.create_container(
             image,
             name=name,
-            command=None if one.command is None else list(one.command),
-            entrypoint=None if one.entrypoint is None else list(one.entrypoint),
-            environment=dict(one.environment),
+            command=None if service.command is None else list(service.command),
+            entrypoint=None if service.entrypoint is None else list(service.entrypoint),
+            environment=dict(service.environment),
             labels=self.labels(),
-            ports=[port.port for port in one.ports],
-            user=one.user,
-            working_dir=one.working_dir,
-            hostname=one.hostname,
-            healthcheck=_health(one.healthcheck),
-            stop_timeout=max(1, round(one.stop_grace_period)),
+            ports=[port.port for port in service.ports],
+            user=service.user,
+            working_dir=service.working_dir,
+            hostname=service.hostname,
+            healthcheck=_health(service.healthcheck),
+            stop_timeout=max(1, round(service.stop_grace_period)),
             host_config=self._host(api),
             networking_config=joined,
             use_config_proxy=False,  # the services communicate only with each other
@@ -154,36 +170,36 @@ class ContainerSpec:
     def _host(self, api: APIClient) -> Any:
         from docker.types import LogConfig
 
-        one = self.service
+        service = self.service
         bindings: dict[int | str, Any] = {}
-        for port in one.ports:
+        for port in service.ports:
             bindings.setdefault(f"{port.port}/tcp", []).append((port.host, port.host_port))
         return api.create_host_config(
             port_bindings=bindings,
             binds=self._binds(),
-            tmpfs=dict(one.tmpfs),
-            cap_add=list(one.cap_add),
-            cap_drop=list(one.cap_drop),
-            security_opt=list(one.security_opt),
-            read_only=one.read_only,
-            mem_limit=one.mem_limit,
-            memswap_limit=one.memswap_limit,
-            pids_limit=one.pids_limit,
-            nano_cpus=round(one.cpus * 1e9) if one.cpus else None,
-            shm_size=one.shm_size,
-            init=one.init or None,
+            tmpfs=dict(service.tmpfs),
+            cap_add=list(service.cap_add),
+            cap_drop=list(service.cap_drop),
+            security_opt=list(service.security_opt),
+            read_only=service.read_only,
+            mem_limit=service.mem_limit,
+            memswap_limit=service.memswap_limit,
+            pids_limit=service.pids_limit,
+            nano_cpus=round(service.cpus * 1e9) if service.cpus else None,
+            shm_size=service.shm_size,
+            init=service.init or None,
             network_mode=self._network_mode(),
-            restart_policy={"Name": "" if one.restart == "no" else one.restart},
+            restart_policy={"Name": "" if service.restart == "no" else service.restart},
             log_config=LogConfig(type="json-file", config=_LOGS),
         )
 
     def _binds(self) -> dict[str, Mapping[str, str]]:
-        one, own = self.service, self.marks.volume_name
+        service, own = self.service, self.marks.volume_name
         found: dict[str, Mapping[str, str]] = {
-            own(m.volume): {"bind": m.target, "mode": "ro" if m.read_only else "rw"} for m in one.volumes
+            own(m.volume): {"bind": m.target, "mode": "ro" if m.read_only else "rw"} for m in service.volumes
         }
-        if one.secret_volume:  # the engine cannot copy files into a read-only container
-            found[own(one.secret_volume)] = {"bind": TARGET, "mode": "rw"}
+        if service.secret_volume:  # the engine cannot copy files into a read-only container
+            found[own(service.secret_volume)] = {"bind": TARGET, "mode": "rw"}
         return found
 
     def _network_mode(self) -> str | None:

@@ -128,7 +128,7 @@ def findings(found: EngineCapabilities, services: Iterable[Service]) -> list[tup
     if found.driver == "vfs":
         what = "the engine stores images with vfs, which is slow and large"
         problems.append(("warning", what, "use overlay2, or fuse-overlayfs where rootless"))
-    return sorted(problems, key=lambda one: one[0] != "fault")
+    return sorted(problems, key=lambda problem: problem[0] != "fault")
 
 
 def _listed(words: Sequence[str]) -> str:

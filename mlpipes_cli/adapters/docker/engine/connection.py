@@ -53,7 +53,7 @@ class DockerEngine:
         with translate_errors("reading its version"):
             api: Any = self.client.api
             components = api.version(api_version=False).get("Components") or []
-        return any("podman" in str(one.get("Name", "")).lower() for one in components)
+        return any("podman" in str(component.get("Name", "")).lower() for component in components)
 
     @functools.cached_property
     def digests_every_image(self) -> bool:

@@ -20,7 +20,7 @@ def refusal(image: ImageReference, message: str) -> MlpipesError:
 
 
 def unreadable_credentials(image: ImageReference, error: Exception) -> MlpipesError:
-    """Return the error for credentials that Docker's configuration names and nobody can read."""
+    """Return the error for credentials that Docker's configuration names but that cannot be read."""
     return MlpipesError(
         f"{image.named}: the credentials for {image.registry} cannot be read ({error})",
         f"run `docker login {image.registry}` again, or remove them from ~/.docker/config.json",

@@ -15,8 +15,8 @@ _WITHOUT = "or use `--runtime embedded`, which needs no Docker"
 
 def explain(tried: Sequence[tuple[EngineCandidate, EngineUnreachable]]) -> MlpipesError:
     """Return the error for the failed candidates; of several, the most informative one."""
-    if not tried[0][0].chosen and all(one.kind == "missing" for _, one in tried):
-        sockets = ", ".join(str(one.socket) for one, _ in tried[:4])
+    if not tried[0][0].chosen and all(failure.kind == "missing" for _, failure in tried):
+        sockets = ", ".join(str(candidate.socket) for candidate, _ in tried[:4])
         others = f" or {len(tried) - 4} other paths" if len(tried) > 4 else ""
         return MlpipesError(
             f"no Docker engine found: no socket at {sockets}{others}",
@@ -25,8 +25,8 @@ def explain(tried: Sequence[tuple[EngineCandidate, EngineUnreachable]]) -> Mlpip
     return explain_one(*min(tried, key=_telling))
 
 
-def _telling(one: tuple[EngineCandidate, EngineUnreachable]) -> int:
-    kind = one[1].kind
+def _telling(attempt: tuple[EngineCandidate, EngineUnreachable]) -> int:
+    kind = attempt[1].kind
     return 2 if kind == "missing" else 1 if kind == "refused" else 0
 
 

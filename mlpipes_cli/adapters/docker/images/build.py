@@ -70,7 +70,7 @@ def _files(build: Build) -> Iterator[tuple[str, bytes]]:
             continue
         for path in sorted(source.rglob("*")):
             below = path.relative_to(source).parts
-            if path.is_file() and not any(one.startswith(".") or one == "__pycache__" for one in below):
+            if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in below):
                 yield "/".join((name, *below) if name else below), _content(path)
 
 

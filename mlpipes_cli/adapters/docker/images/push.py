@@ -78,8 +78,8 @@ def _known_digest(engine: DockerEngine, image: ImageReference) -> str:
     with translate_errors(f"looking for {image.named}"):
         api: Any = engine.client.api
         found = api.inspect_image(image.named).get("RepoDigests") or []
-    for one in found:
-        repository, _, digest = str(one).partition("@")
+    for reference in found:
+        repository, _, digest = str(reference).partition("@")
         if repository == image.repository:
             return digest
     raise MlpipesError(f"{image.named} was pushed, but the engine does not know its digest")

@@ -138,8 +138,8 @@ def _built(engine: DockerEngine, name: str, build: Build) -> ServiceImage | None
         return ServiceImage(found["Id"], name, False)
     repository = parse(name).repository
     with translate_errors(f"looking for {name}"):
-        others: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
-    return ServiceImage(others[0]["Id"], name, False) if others else None
+        images: list[Any] = engine.client.api.images(name=repository, filters={"label": f"{LABEL}={wanted}"})
+    return ServiceImage(images[0]["Id"], name, False) if images else None
 
 
 def _build(engine: DockerEngine, name: str, build: Build, reporter: Reporter) -> ServiceImage:
@@ -195,7 +195,7 @@ def _alike(engine: DockerEngine, name: str, build: Build) -> list[str]:
     mark = {"label": f"{LABEL}={fingerprint(build)}"}
     api: Any = engine.client.api
     with translate_errors(f"looking for {name}"):
-        return [one["Id"] for one in api.images(filters=mark)]
+        return [image["Id"] for image in api.images(filters=mark)]
 
 
 def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:

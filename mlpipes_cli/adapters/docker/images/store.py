@@ -31,7 +31,7 @@ class DockerImageStore:
             rows = api.images(filters={"label": [LABEL]})
             used = self._containers()
         images = {row["Id"]: _image(row, current, used[row["Id"]]) for row in rows}
-        return sorted(images.values(), key=lambda one: -one.created)
+        return sorted(images.values(), key=lambda stored: -stored.created)
 
     def _containers(self) -> Mapping[str, list[str]]:
         """Return the containers' names by the id of their image."""

@@ -92,9 +92,9 @@ def endpoints(
     """
     found = {
         name: value
-        for one in catalog.everything()
-        if one.name in ports
-        for name, value in one.exported(in_url(address), ports[one.name], secrets).items()
+        for definition in catalog.everything()
+        if definition.name in ports
+        for name, value in definition.exported(in_url(address), ports[definition.name], secrets).items()
     }
     if auth and not secrets.get(basic_auth.PASSWORD):
         raise MlpipesError(f".env: {basic_auth.PASSWORD} is missing", "`mlpipes up` sets a new one")

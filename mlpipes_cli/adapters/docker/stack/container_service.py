@@ -54,12 +54,12 @@ class ContainerService(Service):
     @property
     def ports(self) -> dict[int, int]:
         """The host's ports by the container's."""
-        return {one.port: one.host_port for one in self.spec.service.ports}
+        return {port.port: port.host_port for port in self.spec.service.ports}
 
     def plan(self, spec: ContainerSpec) -> None:
         """Set the desired state of its container."""
         self.spec = spec
-        self.port = next((one.host_port for one in spec.service.ports), None)
+        self.port = next((port.host_port for port in spec.service.ports), None)
 
     def started(self) -> None:
         super().started()

@@ -74,9 +74,9 @@ class DesiredState:
         )
         compose = load(compose_file(), values)
         known = list(catalog.optional())
-        for one in catalog.added():
-            if one.name in self.extra and one.compose:
-                compose = packages.extend(compose, one, one.compose, values)
+        for definition in catalog.added():
+            if definition.name in self.extra and definition.compose:
+                compose = packages.extend(compose, definition, definition.compose, values)
         own = stack.project.root / override.NAME
         if own.is_file():
             ours = [name for name in self.names if name in compose.services]
@@ -114,13 +114,17 @@ class DesiredState:
         """
         from mlpipes_cli.adapters.docker.images import service_images
 
-        kept = {one.name: versions[one.name] for one in services if versions and one.name in versions}
-        for one in services:
-            if one.name in kept:
-                image = self._require(one.name, kept[one.name])
-                if one.build and image.labels.get(labels.PASSWORDS) != "files":
-                    self.environment_only.add(one.name)
-        missing = [one for one in services if one.name not in kept]
+        kept = {
+            service.name: versions[service.name]
+            for service in services
+            if versions and service.name in versions
+        }
+        for service in services:
+            if service.name in kept:
+                image = self._require(service.name, kept[service.name])
+                if service.build and image.labels.get(labels.PASSWORDS) != "files":
+                    self.environment_only.add(service.name)
+        missing = [service for service in services if service.name not in kept]
         found = service_images.ensure(self.stack.engine, missing, reporter) if missing else {}
         self.images = {**kept, **{name: image.id for name, image in found.items()}}
 
@@ -142,7 +146,7 @@ class DesiredState:
     def before(self, compose: Compose, service: Service) -> ContainerSpec | None:
         """Return the container of the step that changes the owner of a service's volume, or None."""
         needed = (compose.services[name] for name in service.depends_on)
-        step = next((one for one in needed if one.step == OWNER), None)
+        step = next((step for step in needed if step.step == OWNER), None)
         return self.plan(compose, step) if step else None
 
     def plan(self, compose: Compose, service: Service) -> ContainerSpec:

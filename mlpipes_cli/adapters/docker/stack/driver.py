@@ -147,7 +147,9 @@ class ContainerDriver:
             self.progress.reporter.info(output)
 
     def _move(self, service: ContainerService, port: int) -> None:
-        wanted = [one for one in port_settings(self.stack.project.config) if one.service == service.name]
+        wanted = [
+            setting for setting in port_settings(self.stack.project.config) if setting.service == service.name
+        ]
         try:
             if not wanted:  # a user's own service, whose ports are in its file
                 raise self.allocator.taken(service.name, port or min(service.ports.values(), default=0))

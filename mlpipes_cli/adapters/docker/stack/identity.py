@@ -124,7 +124,7 @@ class StackIdentity:
         rows = [row.get("Labels") or {} for row in (*containers, *volumes)]
         elsewhere = {
             row.get(labels.PROJECT)
-            for row in (one.get("Labels") or {} for one in containers)
+            for row in (container.get("Labels") or {} for container in containers)
             if row[labels.ROOT] != str(self.root)
         }
         found: dict[str, set[str]] = {}

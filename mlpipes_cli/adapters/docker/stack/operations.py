@@ -78,16 +78,16 @@ class StackOperations:
         seen, left = set[str](), {name}
         while left:
             seen |= left
-            left = {needed for one in left for needed in self.desired.needs(compose, one)} - seen
-        return frozenset(one for one in seen if one not in found or found[one].state != "running")
+            left = {needed for name in left for needed in self.desired.needs(compose, name)} - seen
+        return frozenset(name for name in seen if name not in found or found[name].state != "running")
 
     def _some(self, names: frozenset[str], restarted: str = "") -> None:
         found = self.stack.resources.containers()
         self._choose_ports(names, found)
-        for other in found.values():
-            self._keep_ports(other)
+        for container in found.values():
+            self._keep_ports(container)
         driver = self._driver(found, None)
-        driver.services = [one for one in driver.services if one.name in names]
+        driver.services = [service for service in driver.services if service.name in names]
         for service in driver.services:
             service.needs &= names
         if restarted in found:
@@ -97,13 +97,13 @@ class StackOperations:
         Reconciler(driver, driver.services, self.progress).run()
 
     def _choose_ports(self, names: frozenset[str], found: Mapping[str, Container]) -> None:
-        wanted = [one for one in port_settings(self.stack.project.config) if one.service in names]
+        wanted = [setting for setting in port_settings(self.stack.project.config) if setting.service in names]
         self.allocator.choose(wanted, found)
 
     def _keep_ports(self, container: Container) -> None:
-        for one in port_settings(self.stack.project.config):
-            if one.service == container.service and one.inside in container.ports:
-                self.allocator.chosen.setdefault(one.name, container.ports[one.inside])
+        for setting in port_settings(self.stack.project.config):
+            if setting.service == container.service and setting.inside in container.ports:
+                self.allocator.chosen.setdefault(setting.name, container.ports[setting.inside])
 
     def _driver(self, found: Mapping[str, Container], versions: Mapping[str, str] | None) -> ContainerDriver:
         driver = ContainerDriver(self.desired, self.allocator, self.progress, found=found)

@@ -49,14 +49,14 @@ class PortAllocator:
         Raises:
             MlpipesError: A fixed port is taken; the message names its holder.
         """
-        for one in settings:
-            container = containers.get(one.service)
-            kept = container.ports.get(one.inside) if container else None
+        for setting in settings:
+            container = containers.get(setting.service)
+            kept = container.ports.get(setting.inside) if container else None
             if kept is None and container is not None:
-                kept = self._back(one, container)
-            if kept is None or one.wanted not in (None, kept):
-                kept = self._free(one)
-            self._remember(one, kept)
+                kept = self._back(setting, container)
+            if kept is None or setting.wanted not in (None, kept):
+                kept = self._free(setting)
+            self._remember(setting, kept)
 
     def replace(self, settings: Sequence[PortSetting], port: int) -> None:
         """Choose again after the engine could not publish one of these ports (0: it did not report which).
@@ -64,23 +64,23 @@ class PortAllocator:
         Raises:
             MlpipesError: The port is fixed.
         """
-        for one in settings:
-            had = self.chosen[one.name]
+        for setting in settings:
+            had = self.chosen[setting.name]
             if port not in (0, had):
                 continue
-            if one.wanted is not None:
-                raise self._taken(one, had)
-            self.say(f"port {had} of {one.name} was taken by {self.holder(had)}; trying another")
+            if setting.wanted is not None:
+                raise self._taken(setting, had)
+            self.say(f"port {had} of {setting.name} was taken by {self.holder(had)}; trying another")
             self.refused.add(had)  # it also stays reserved, so that it is not chosen again
-            self._remember(one, self._free(one))
+            self._remember(setting, self._free(setting))
 
-    def _back(self, one: PortSetting, container: Container) -> int | None:
+    def _back(self, setting: PortSetting, container: Container) -> int | None:
         """Return the port of a stopped container that the engine is starting again by itself right now.
 
         After its own start the engine starts our containers: a container's port is in use before the engine
         lists the container as running.
         """
-        port = self.files.ports().get(one.name)
+        port = self.files.ports().get(setting.name)
         if port is None or not self.engine.local:
             return None
         end = time.monotonic() + _GRACE
@@ -93,35 +93,35 @@ class PortAllocator:
             time.sleep(_PAUSE)
         return None
 
-    def _remember(self, one: PortSetting, port: int) -> None:
-        self.chosen[one.name] = port
-        self.files.write_ports(self.files.ports() | {one.name: port})
+    def _remember(self, setting: PortSetting, port: int) -> None:
+        self.chosen[setting.name] = port
+        self.files.write_ports(self.files.ports() | {setting.name: port})
 
-    def _free(self, one: PortSetting) -> int:
-        remembered = self.files.ports().get(one.name)
+    def _free(self, setting: PortSetting) -> int:
+        remembered = self.files.ports().get(setting.name)
         if self.engine.local:
             return ports.choose(
-                one.name,
+                setting.name,
                 self.held,
-                wanted=one.wanted,
+                wanted=setting.wanted,
                 remembered=None if remembered in self.refused else remembered,
-                preference=one.preferred,
+                preference=setting.preferred,
                 say=self.say,
                 owner_of=self.holder,
             )
-        if one.wanted is not None:
-            return one.wanted
-        return self._next(remembered or ports.first(one.preferred))
+        if setting.wanted is not None:
+            return setting.wanted
+        return self._next(remembered or ports.first(setting.preferred))
 
     def _next(self, first: int) -> int:
         """Return the first port from ``first`` on that is neither chosen nor refused."""
-        others = {*self.refused, *self.chosen.values()}
-        return next(port for port in range(first, 65536) if port not in others)
+        used = {*self.refused, *self.chosen.values()}
+        return next(port for port in range(first, 65536) if port not in used)
 
-    def _taken(self, one: PortSetting, port: int) -> MlpipesError:
+    def _taken(self, setting: PortSetting, port: int) -> MlpipesError:
         return MlpipesError(
-            f"port {port} of {one.name} is taken by {self.holder(port)}",
-            f"stop it, or set another port (or auto) for {one.name} in mlpipes.yaml",
+            f"port {port} of {setting.name} is taken by {self.holder(port)}",
+            f"stop it, or set another port (or auto) for {setting.name} in mlpipes.yaml",
         )
 
     def taken(self, service: str, port: int) -> MlpipesError:
@@ -136,6 +136,6 @@ class PortAllocator:
         with translate_errors(f"looking up who uses port {port}"):
             found = self.engine.client.api.containers()  # Podman does not filter by port
         for row in found:
-            if any(one.get("PublicPort") == port for one in row.get("Ports") or []):
+            if any(published.get("PublicPort") == port for published in row.get("Ports") or []):
                 return f"the container {row['Names'][0].lstrip('/')} (image {row['Image']})"
         return ports.holder(port) if self.engine.local else "another program on that machine"

@@ -44,10 +44,10 @@ def prepare(
     services = desired.services(compose)
     _refuse_strangers(resources, services, found)
     missing = [name for name in _volumes(services) if resources.lacks_volume(name)]
-    secret = [one.secret_volume for one in services if one.secret_volume]
+    secret = [service.secret_volume for service in services if service.secret_volume]
     secret = [name for name in secret if resources.lacks_volume(name)]
     networks = [name for name in _networks(services) if resources.lacks_network(name)]
-    if any(one.name not in found for one in services):
+    if any(service.name not in found for service in services):
         capabilities.check(desired.stack.engine, services, reporter)
     desired.fetch(services, versions, reporter)
     _make_volumes(desired.stack, missing, reporter)
@@ -55,7 +55,7 @@ def prepare(
         resources.make_volume(name, secrets=True)
     for name in networks:
         resources.make_network(name)
-    return [_tracked(desired, compose, one) for one in services]
+    return [_tracked(desired, compose, service) for service in services]
 
 
 def _tracked(desired: DesiredState, compose: Compose, service: Service) -> ContainerService:
@@ -102,11 +102,11 @@ def refuse_other_store(stack: DockerStack) -> None:
     """
     resources, store = stack.resources, stack.store
     volumes = resources.volumes()
-    other = next((one for one in STORES if one != store and resources.volume(one) in volumes), None)
-    if other and resources.volume(store) not in volumes:
+    holder = next((name for name in STORES if name != store and resources.volume(name) in volumes), None)
+    if holder and resources.volume(store) not in volumes:
         raise MlpipesError(
-            f"this stack's artifacts are in {other}, which {store} cannot read",
-            f"write `engine: {other}` again; or move the data: `mlpipes backup FILE`, "
+            f"this stack's artifacts are in {holder}, which {store} cannot read",
+            f"write `engine: {holder}` again; or move the data: `mlpipes backup FILE`, "
             f"`mlpipes down --volumes`, `engine: {store}`, `mlpipes up`, `mlpipes restore FILE` "
             "(`mlpipes migrate` moves a project to another runtime)",
         )
@@ -115,15 +115,15 @@ def refuse_other_store(stack: DockerStack) -> None:
 def _refuse_strangers(
     resources: StackResources, services: Sequence[Service], found: Mapping[str, Container]
 ) -> None:
-    names = [resources.container(one.name) for one in services if one.name not in found]
+    names = [resources.container(service.name) for service in services if service.name not in found]
     strange = next((error for name in names if (error := resources.foreign_container(name))), None)
     if strange:
         raise strange
 
 
 def _networks(services: Sequence[Service]) -> list[str]:
-    return list(dict.fromkeys(network for one in services for network in one.networks))
+    return list(dict.fromkeys(network for service in services for network in service.networks))
 
 
 def _volumes(services: Sequence[Service]) -> list[str]:
-    return list(dict.fromkeys(mount.volume for one in services for mount in one.volumes))
+    return list(dict.fromkeys(mount.volume for service in services for mount in service.volumes))

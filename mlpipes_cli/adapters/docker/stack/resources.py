@@ -88,7 +88,7 @@ class StackResources:
             if self.engine.is_podman:
                 rows = [self._with_all_ports(row) for row in rows]
         found = [_container(row) for row in rows]
-        return {one.service: one for one in found}
+        return {container.service: container for container in found}
 
     def _with_all_ports(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return Podman's listing with all ports: it lists only the first of several consecutive ports."""
@@ -97,13 +97,13 @@ class StackResources:
         known = (self.inspect(row["Id"]) or {}).get("NetworkSettings", {}).get("Ports") or {}
         ports = [
             {
-                "IP": one.get("HostIp", ""),
-                "PublicPort": int(one["HostPort"]),
+                "IP": port.get("HostIp", ""),
+                "PublicPort": int(port["HostPort"]),
                 "PrivatePort": int(inside.partition("/")[0]),
                 "Type": inside.partition("/")[2],
             }
             for inside, published in known.items()
-            for one in published or []
+            for port in published or []
         ]
         return {**row, "Ports": ports}
 
@@ -137,8 +137,8 @@ class StackResources:
         """
         full = self.marks.network_name(name)
         with translate_errors(f"looking for the network {full}"):
-            rows = [one for one in self.api.networks(names=[full]) if one["Name"] == full]
-        if rows and not any(labels.is_ours(one.get("Labels"), self.marks.id) for one in rows):
+            rows = [network for network in self.api.networks(names=[full]) if network["Name"] == full]
+        if rows and not any(labels.is_ours(row.get("Labels"), self.marks.id) for row in rows):
             raise _not_ours("network", full, "docker network rm")
         return not rows
 
@@ -251,8 +251,8 @@ class StackResources:
 
 def _container(row: Mapping[str, Any]) -> Container:
     found = sorted(
-        (one for one in row.get("Ports") or [] if one.get("PublicPort")),
-        key=lambda one: (one["PrivatePort"], one.get("IP", "")),
+        (port for port in row.get("Ports") or [] if port.get("PublicPort")),
+        key=lambda port: (port["PrivatePort"], port.get("IP", "")),
     )
     return Container(
         id=row["Id"],
@@ -260,9 +260,10 @@ def _container(row: Mapping[str, Any]) -> Container:
         service=row["Labels"][labels.SERVICE],
         state=row["State"],
         image=row["ImageID"],
-        ports={one["PrivatePort"]: one["PublicPort"] for one in found},
+        ports={port["PrivatePort"]: port["PublicPort"] for port in found},
         published=tuple(
-            f"{one.get('IP', '')}:{one['PublicPort']}->{one['PrivatePort']}/{one['Type']}" for one in found
+            f"{port.get('IP', '')}:{port['PublicPort']}->{port['PrivatePort']}/{port['Type']}"
+            for port in found
         ),
         labels=row["Labels"],
     )

@@ -45,19 +45,23 @@ def core(config: ProjectConfig) -> tuple[str, str, str]:
 
 
 def definitions(config: ProjectConfig) -> list[ServiceDefinition]:
-    """Return the definitions of all services that the stack may have: of the object stores only its own."""
+    """Return the definitions of all containers that the stack may have: of the object stores only its own."""
     store = config.stack.object_store.engine
-    return [one for one in catalog.everything() if one.name == store or one.name not in STORES]
+    return [
+        definition
+        for definition in catalog.everything()
+        if definition.container and (definition.name == store or definition.name not in STORES)
+    ]
 
 
 def ports(config: ProjectConfig) -> list[tuple[ServiceDefinition, ServicePort]]:
     """Return all ports of the stack, each with its service."""
-    return [(one, port) for one in definitions(config) for port in one.ports]
+    return [(definition, port) for definition in definitions(config) for port in definition.ports]
 
 
 def port_settings(config: ProjectConfig) -> tuple[PortSetting, ...]:
     """Return the settings of all ports of the stack."""
     return tuple(
-        PortSetting(port.name, one.name, port.inside, port.default(), config.wanted_port(port))
-        for one, port in ports(config)
+        PortSetting(port.name, definition.name, port.inside, port.default(), config.wanted_port(port))
+        for definition, port in ports(config)
     )

@@ -29,7 +29,10 @@ def read_status(stack: DockerStack, names: Sequence[str]) -> tuple[ServiceStatus
         MlpipesError: The engine does not answer.
     """
     found = stack.resources.containers()
-    everyone = [*names, *sorted({name for name, one in found.items() if not one.oneoff} - set(names))]
+    everyone = [
+        *names,
+        *sorted({name for name, container in found.items() if not container.oneoff} - set(names)),
+    ]
 
     def look(name: str) -> ServiceStatus:
         return _status(stack, found[name]) if name in found else ServiceStatus(name, "stopped")

@@ -68,14 +68,18 @@ def variables(
         update={"allowed_hosts": (*config.serving.allowed_hosts, *names)} if names else None
     )
     access, secret = keys.mlflow
-    parts = {one.variables: stack.limits(one) for one in definitions(config)}
+    parts = {definition.variables: stack.limits(definition) for definition in definitions(config)}
     limits = {f"MLPIPES_{name}_MEMORY": part.memory for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_CPUS": str(part.cpus) for name, part in parts.items()}
     limits |= {f"MLPIPES_{name}_TMP": str(size(part.memory) * 3 // 4) for name, part in parts.items()}
     return {
         **secrets,
         **limits,
-        **{one.variable: str(ports[one.name]) for _, one in stack_ports(config) if one.name in ports},
+        **{
+            setting.variable: str(ports[setting.name])
+            for _, setting in stack_ports(config)
+            if setting.name in ports
+        },
         "MLPIPES_PROJECT_NAME": id,
         "MLPIPES_LISTEN": stack.listen,
         "MLPIPES_SERVING": serving.model_dump_json(exclude={"port"}, exclude_defaults=True),

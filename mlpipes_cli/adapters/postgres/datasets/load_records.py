@@ -36,7 +36,9 @@ def add(cursor: Cursor, record: LoadRecord, bad: Sequence[BadRow]) -> None:
     """Store a load and its bad rows."""
     from psycopg2.extras import execute_values
 
-    columns = [{"name": one.name, "type": one.type, "source": one.source} for one in record.columns]
+    columns = [
+        {"name": column.name, "type": column.type, "source": column.source} for column in record.columns
+    ]
     values = (
         record.id, record.dataset, record.mode, record.source, record.fingerprint, record.rows, record.added,
         record.updated, record.unchanged, record.set_aside, json.dumps(columns),
@@ -52,7 +54,7 @@ def add(cursor: Cursor, record: LoadRecord, bad: Sequence[BadRow]) -> None:
         execute_values(
             cursor,
             "insert into raw_data._bad_rows (load, source, line, reason, content) values %s",
-            [(record.id, one.source, one.line, one.reason, _clean(one.content)) for one in bad],
+            [(record.id, row.source, row.line, row.reason, _clean(row.content)) for row in bad],
         )
 
 

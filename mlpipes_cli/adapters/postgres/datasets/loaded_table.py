@@ -68,4 +68,4 @@ def read(cursor: Cursor, dataset: str, file: str = "") -> LoadedTable:
 
 def columns_of(stored: Sequence[dict[str, Any]]) -> tuple[TableColumn, ...]:
     """Return columns from their record."""
-    return tuple(TableColumn(one["name"], one["type"], one.get("source")) for one in stored)
+    return tuple(TableColumn(column["name"], column["type"], column.get("source")) for column in stored)

@@ -71,15 +71,13 @@ class Merge:
 
         same = self._same()
         if self._values:
-            other = self._one(
+            key = self._one(
                 sql.SQL("select {} from {} n join {} t on {} where {} limit 1").format(
                     self._names("n", self._key), self._new, self._table, same, self._differs()
                 )
             )
-            if other is not None:
-                values = ", ".join(
-                    f"{name} = {value!r}" for name, value in zip(self._key, other, strict=True)
-                )
+            if key is not None:
+                values = ", ".join(f"{name} = {value!r}" for name, value in zip(self._key, key, strict=True))
                 raise KeyProblem(
                     f"the row {values} is in the table with other values; `mode: merge` updates it"
                 )

@@ -69,7 +69,7 @@ def quantiles(
     if found is None or _usable(found):
         return found
     smaller = _quantiles(cursor, shares, _divided(value, _DIFFERENCES), table) or []
-    return [math.ldexp(one, _DIFFERENCES) for one in smaller]
+    return [math.ldexp(value, _DIFFERENCES) for value in smaller]
 
 
 def _quantiles(
@@ -96,7 +96,7 @@ def _number(value: float) -> sql.Composable:
 
 
 def _usable(found: Sequence[float | None]) -> bool:
-    return all(one is None or math.isfinite(one) for one in found)
+    return all(value is None or math.isfinite(value) for value in found)
 
 
 def _times(value: float | None, power: int) -> float | None:

@@ -82,8 +82,8 @@ class PostgresPipelineStore:
             cursor.execute("delete from pipelines.steps where run_id = %s", (run.id,))
             for position, step in enumerate(run.steps):
                 result = None if step.result is None else json.dumps(step.result, ensure_ascii=False)
-                one = vars(step) | {"run_id": run.id, "position": position, "result": result}
-                cursor.execute(_SAVE_STEP, one)
+                row = vars(step) | {"run_id": run.id, "position": position, "result": result}
+                cursor.execute(_SAVE_STEP, row)
 
     def prune(self, pipeline: str, keep: timedelta) -> None:
         values = {"pipeline": pipeline, "keep": keep.total_seconds(), "always": ALWAYS_KEPT}

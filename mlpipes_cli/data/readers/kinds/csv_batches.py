@@ -70,7 +70,12 @@ class CsvBatches:
         if self._header is None:
             told = self.formats
             self._header = read_header(
-                self.path, told.separator, rows_needed=False, encoding=told.encoding, quote=told.quote
+                self.path,
+                told.separator,
+                rows_needed=False,
+                encoding=told.encoding,
+                quote=told.quote,
+                names=told.header,
             )
         return self._header
 
@@ -123,7 +128,7 @@ class CsvBatches:
         convert = arrow.ConvertOptions(
             column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False
         )
-        first, last, tail = True, None, _Tail(raw)
+        first, last, tail = self.header.in_file, None, _Tail(raw)
         try:
             with arrow.open_csv(
                 tail, read_options=read, parse_options=parse, convert_options=convert
@@ -173,7 +178,7 @@ class CsvBatches:
         with closing(open_plain(self.path, self.formats.encoding)) as raw:
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="", errors="replace")
             reader = csv.reader(text, delimiter=self.header.separator, quotechar=self.header.quote)
-            header = True
+            header = self.header.in_file
             for record in reader:
                 if not record:
                     continue

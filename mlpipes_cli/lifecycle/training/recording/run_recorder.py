@@ -219,23 +219,23 @@ def _plots(predictions: Predictions, title: str, artifacts: Path) -> None:
 
 def read_steps(path: Path) -> list[MetricStep]:
     """Return the steps of a fit that were reported so far."""
-    return [MetricStep(one["step"], one["time"], one["metrics"]) for one in step_log.read(path)]
+    return [MetricStep(entry["step"], entry["time"], entry["metrics"]) for entry in step_log.read(path)]
 
 
 def read_trials(path: Path) -> list[TrialRecord]:
     """Return the trials of a search that were reported so far."""
     return [
         TrialRecord(
-            one["number"],
-            one["status"],
-            one["started"],
-            one["ended"],
-            _shown(one["params"]),
-            one["metrics"],
-            [MetricStep(step["step"], step["time"], step["metrics"]) for step in one["steps"]],
-            one["error"],
+            entry["number"],
+            entry["status"],
+            entry["started"],
+            entry["ended"],
+            _shown(entry["params"]),
+            entry["metrics"],
+            [MetricStep(step["step"], step["time"], step["metrics"]) for step in entry["steps"]],
+            entry["error"],
         )
-        for one in tried.read(path)
+        for entry in tried.read(path)
     ]
 
 

@@ -41,7 +41,7 @@ def code_of(spec: Mapping[str, Any], folders: Sequence[str]) -> Code:
     roots = [Path(folder).resolve() for folder in folders]
     waiting = [path.replace(":", ".") for path in _paths(spec)]
     own: dict[str, str] = {}
-    others: set[str] = set()
+    packages: set[str] = set()
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -53,7 +53,7 @@ def code_of(spec: Mapping[str, Any], folders: Sequence[str]) -> Code:
         if module is None:
             continue
         if not _is_own(module, roots):
-            others.add(name.partition(".")[0])
+            packages.add(name.partition(".")[0])
             continue
         assert module.file is not None
         own[name] = hashlib.sha256(module.file.read_bytes()).hexdigest()
@@ -61,7 +61,7 @@ def code_of(spec: Mapping[str, Any], folders: Sequence[str]) -> Code:
             waiting += module.imports()
         except SyntaxError:
             continue
-    return Code(own, _versions(others))
+    return Code(own, _versions(packages))
 
 
 def _paths(value: Any) -> Iterator[str]:

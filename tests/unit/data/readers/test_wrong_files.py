@@ -318,7 +318,8 @@ SAID = {  # by what is odd: the file, its content, settings, the values, and wha
     "no UTF-8": ("t.csv", "a\nKöln\n".encode("latin-1"), "", {"a": ["Köln"]},
                  "t.csv: is not UTF-8 and is read as cp1252, a guess; set `encoding` if letters come out wrong"),
     "no header": ("t.csv", b"1,2\n3,4\n", "", {"1": [3], "2": [4]},
-                  "t.csv: its first line holds only numbers and is taken for the column names"),
+                  "t.csv: line 1 is taken for the names of columns, although '1', '2' are numbers; `header: false` "
+                  "reads it as a row, `header: true` settles it"),
     "a column without values": ("t.csv", b"a,b\n1,\n2,\n", "", {"a": [1, 2], "b": [None, None]}, "t.csv: no value in any row: 'b'"),
 }  # fmt: skip
 

@@ -160,11 +160,15 @@ def test_json_means_the_same_in_lines_and_in_an_array(tmp_path: Path) -> None:
     assert lines == array and lines["day"]["type"] == "date"
 
 
-def test_a_file_without_names_is_told(tmp_path: Path) -> None:
+def test_a_file_without_names_is_refused_or_gets_numbered_names(tmp_path: Path) -> None:
     (tmp_path / "bare.csv").write_text("1,2.5\n3,4.5\n")
     told = Told()
-    infer("bare.csv", tmp_path, told)
-    assert "bare.csv: its first line holds only numbers and is taken for the column names" in told.warnings
+    with pytest.raises(ConfigError, match=r"line 1 is a row .* '1', '2\.5' are numbers"):
+        infer("bare.csv", tmp_path, told)
+    found = infer("bare.csv", tmp_path, told, header=False)
+    assert (found.rows, found.columns) == (2, {"column_1": "integer", "column_2": "number"})
+    assert yaml.safe_load(found.yaml)["header"] is False
+    assert "bare.csv: line 1 is read as a row; columns: 'column_1', 'column_2'" in told.infos
 
 
 @pytest.mark.parametrize(

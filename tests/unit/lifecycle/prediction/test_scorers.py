@@ -1,14 +1,16 @@
-"""What is said where no API answers."""
+"""What is said where no API answers, and where a model fails."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import serving_help
 from reporter_help import Told
 
-from mlpipes_cli.errors import MlpipesError
-from mlpipes_cli.lifecycle.prediction.scorers import running_scorer
+from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.lifecycle.prediction.scorers import _Offline, running_scorer
 from mlpipes_cli.project import find_project
 
 
@@ -30,3 +32,19 @@ def test_the_model_and_the_alias_that_nobody_serves_are_named(
     ):
         pass
     assert str(error.value) == said
+
+
+def test_a_model_that_fails_is_no_mistake_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serving_help.served(serving_help.saved(tmp_path / "m"))
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(served, "predict", fails)
+    with pytest.raises(MlpipesError, match="the model failed") as error:
+        _Offline(served).score(serving_help.people(5), 0)
+    assert not isinstance(error.value, UsageError)
+    assert str(error.value) == "rows 1 to 5: the model failed: out of memory"
+    assert error.value.exit_code == 1

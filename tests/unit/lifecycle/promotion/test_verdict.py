@@ -45,6 +45,10 @@ def test_what_a_failed_gate_says():
         "log_loss 0.3 is above the gate's max 0.1",
         "the gate on rmse cannot be checked: the run does not have that metric",
     ]
+    gates += [Gate(metric="mcc", min=0), Gate(metric="mcc", max=1)]
+    assert verdict.failures(verdict.check_gates(gates, RUN))[2:] == [
+        "the gates on rmse and mcc cannot be checked: the run does not have those metrics"
+    ]
 
 
 def test_a_first_promotion_needs_the_gates_alone():

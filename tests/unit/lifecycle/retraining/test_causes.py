@@ -33,7 +33,7 @@ def column(alarm: bool) -> dict[str, Any]:
 
 def find(text: str, *checks: StoredCheck, truths: int = 0) -> tuple[str | None, str]:
     cause, why = causes.find(conditions(text), checks, lambda: truths)
-    return (None if cause is None else cause.told), why
+    return (None if cause is None else cause.summary), why
 
 
 @pytest.mark.parametrize(

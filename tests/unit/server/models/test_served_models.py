@@ -162,7 +162,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one(shelf: Shelf, tmp_path:
 def trust(shelf: Shelf, version: int) -> None:
     """What `mlpipes models trust` does to the tags."""
     found = files.listed(shelf.versions[version])
-    words = {"who": "ada", "when": "2026-01-01T00:00:00+00:00", "why": ""}
+    words = {"actor": "ada", "when": "2026-01-01T00:00:00+00:00", "why": ""}
     text = statements.trust(found, signing_help.KEY, "people", version, **words)
     shelf.tagged[version] = {statements.TAG: text}
 

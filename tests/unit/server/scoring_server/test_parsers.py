@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,6 +38,20 @@ def test_our_application_takes_the_place_of_mlflows() -> None:
 )
 def test_a_command_that_is_not_known_stays_as_it_is(given: str) -> None:
     assert start.command(given) == (given.split(), False)
+
+
+def test_mlflow_says_how_it_serves_or_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.pyfunc import scoring_server
+
+    monkeypatch.setattr(os, "environ", {})
+    own = start.mlflows_own("/a b", "127.0.0.1", 5001, 2)
+    assert own == "uvicorn --host 127.0.0.1 --port 5001 --workers 2 mlflow.pyfunc.scoring_server.app:app"
+    assert os.environ[scoring_server._SERVER_MODEL_PATH] == "file:///a%20b"
+    monkeypatch.delattr(scoring_server, "get_cmd")
+    words, known = start.command(start.mlflows_own("/a b", "127.0.0.1", 5001, 2))
+    options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", "5001", "--workers", "2"]
+    assert words == [sys.executable, "-m", "mlflow", "models", "serve", "-m", "/a b", *options]
+    assert not known
 
 
 def test_an_mlflow_without_a_function_is_named_and_reads_that_form_itself(

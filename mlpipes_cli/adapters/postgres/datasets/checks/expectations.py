@@ -56,13 +56,13 @@ def stored_column(
 
 def type_checks(config: DatasetConfig, types: Mapping[str, str]) -> Iterator[CheckResult]:
     """Yield a result for each column whose type the file states; a column holds values of its type only."""
-    for column, one in config.columns.items():
+    for column, settings in config.columns.items():
         name = config.stored_name(column)
-        if one.drop or one.type is None or name not in types:
+        if settings.drop or settings.type is None or name not in types:
             continue
         found = types[name]
-        examples = () if found == one.type else ({"column": name, "type": found},)
-        yield CheckResult(f"{name}: type {one.type}", found == one.type, len(examples), examples)
+        examples = () if found == settings.type else ({"column": name, "type": found},)
+        yield CheckResult(f"{name}: type {settings.type}", found == settings.type, len(examples), examples)
 
 
 def row_checks(config: DatasetConfig, types: Mapping[str, str], source: YamlSource) -> list[RowCheck]:
@@ -73,13 +73,13 @@ def row_checks(config: DatasetConfig, types: Mapping[str, str], source: YamlSour
     """
     found: list[RowCheck] = []
     problems: list[str] = []
-    for column, one in config.columns.items():
-        if one.drop:
+    for column, settings in config.columns.items():
+        if settings.drop:
             continue
         at: Location = ("columns", column)
         try:
             name = stored_column(config, column, types, source, at)
-            found += _of_column(TableColumn(name, types[name]), one, source, at)
+            found += _of_column(TableColumn(name, types[name]), settings, source, at)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -88,23 +88,23 @@ def row_checks(config: DatasetConfig, types: Mapping[str, str], source: YamlSour
 
 
 def _of_column(
-    column: TableColumn, one: ColumnConfig, source: YamlSource, at: Location
+    column: TableColumn, settings: ColumnConfig, source: YamlSource, at: Location
 ) -> Iterator[RowCheck]:
     it = sql.Identifier(column.name)
     for key, sign in (("min", "<"), ("max", ">")):
-        bound = getattr(one, key)
+        bound = getattr(settings, key)
         if bound is not None:
             literal = _bound(column, bound, source, (*at, key))
             wrong = sql.SQL(f"{{}} {sign} {{}}").format(it, literal)
             yield RowCheck(f"{column.name}: {key} {bound}", (*at, key), wrong, (column.name,))
-    if one.values is not None:
-        values = [constant(column, value, source, (*at, "values")) for value in one.values]
+    if settings.values is not None:
+        values = [constant(column, value, source, (*at, "values")) for value in settings.values]
         wrong = sql.SQL("{} not in ({})").format(it, sql.SQL(", ").join(values))
         yield RowCheck(f"{column.name}: values", (*at, "values"), wrong, (column.name,))
-    if one.missing is not None:
+    if settings.missing is not None:
         wrong = sql.SQL("{} is null").format(it)
-        name = f"{column.name}: missing {one.missing:g}"
-        yield RowCheck(name, (*at, "missing"), wrong, (column.name,), one.missing)
+        name = f"{column.name}: missing {settings.missing:g}"
+        yield RowCheck(name, (*at, "missing"), wrong, (column.name,), settings.missing)
 
 
 def _bound(column: TableColumn, bound: Any, source: YamlSource, at: Location) -> sql.Composable:

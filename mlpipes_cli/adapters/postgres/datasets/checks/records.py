@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def store(cursor: Cursor, dataset: str, load: int, results: Sequence[CheckResult], actor: str) -> None:
     """Keep the results of a run of all checks."""
-    found = json.dumps([_plain(dataclasses.asdict(one)) for one in results])
+    found = json.dumps([_plain(dataclasses.asdict(result)) for result in results])
     cursor.execute(
         "insert into raw_data._checks (dataset, load, ok, results, actor) values (%s, %s, %s, %s, %s)",
-        (dataset, load, all(one.ok for one in results), found, actor),
+        (dataset, load, all(result.ok for result in results), found, actor),
     )
 
 
@@ -31,7 +31,7 @@ def newest(cursor: Cursor, dataset: str, limit: int) -> list[CheckRun]:
         (dataset, limit),
     )
     return [
-        CheckRun(id, dataset, load, ok, tuple(CheckResult(**one) for one in results), actor, at)
+        CheckRun(id, dataset, load, ok, tuple(CheckResult(**result) for result in results), actor, at)
         for id, load, ok, results, actor, at in cursor.fetchall()
     ]
 
@@ -39,9 +39,9 @@ def newest(cursor: Cursor, dataset: str, limit: int) -> list[CheckRun]:
 def _plain(value: Any) -> Any:
     """Return the value in JSON's types."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, (str, int)) else str(value)

@@ -63,9 +63,9 @@ class Checks:
         """
         types = self.table.types
         rows = row_checks(self.config, types, self.source)
-        for column, one in self.config.columns.items():
+        for column, settings in self.config.columns.items():
             kind = types.get(self.config.stored_name(column), "text")
-            if one.pattern is not None and kind != "text":
+            if settings.pattern is not None and kind != "text":
                 message = f"`pattern` is for text, and the column has the type {kind}"
                 raise ConfigError([self.source.problem(("columns", column, "pattern"), message)])
         yield from type_checks(self.config, types)
@@ -85,15 +85,15 @@ class Checks:
     def _columns(self, checks: Sequence[RowCheck]) -> Iterator[CheckResult]:
         for start in range(0, len(checks), _CHUNK):
             part = checks[start : start + _CHUNK]
-            counts = [sql.SQL("count(*) filter (where {})").format(one.wrong) for one in part]
+            counts = [sql.SQL("count(*) filter (where {})").format(expectation.wrong) for expectation in part]
             statement = sql.SQL("select count(*), {} from {}").format(
                 sql.SQL(", ").join(counts), self.table.name
             )
             with located(self.source, ("columns",), ours=True):
                 total, *wrong = self._one(statement)
-            for one, number in zip(part, wrong, strict=True):
-                ok = number <= one.share * total
-                yield self._judged(one, 0 if ok else number)
+            for expectation, number in zip(part, wrong, strict=True):
+                ok = number <= expectation.share * total
+                yield self._judged(expectation, 0 if ok else number)
 
     def _judged(self, check: RowCheck, wrong: int) -> CheckResult:
         examples = self._rows(check.wrong, check.shown, check.location) if wrong else []
@@ -108,27 +108,27 @@ class Checks:
             return self._all(statement)
 
     def _patterns(self) -> Iterator[CheckResult]:
-        for column, one in self.config.columns.items():
-            if one.pattern is None:
+        for column, settings in self.config.columns.items():
+            if settings.pattern is None:
                 continue
             name, at = self.config.stored_name(column), ("columns", column, "pattern")
             self.say(f"{name}: pattern")
             with located(self.source, at, ours=True):
                 wrong, values = patterns.wrong_values(
-                    self.cursor, self.table.name, name, one.pattern, EXAMPLES
+                    self.cursor, self.table.name, name, settings.pattern, EXAMPLES
                 )
             condition = sql.SQL("{} = any({}::text[])").format(sql.Identifier(name), sql.Literal(values))
-            check = RowCheck(f"{name}: pattern {one.pattern}", at, condition, (name,))
+            check = RowCheck(f"{name}: pattern {settings.pattern}", at, condition, (name,))
             yield self._judged(check, wrong)
 
     def _unique_columns(self) -> Iterator[CheckResult]:
         types = self.table.types
         if self.config.key is not None:
-            key = [stored_column(self.config, one, types, self.source, ("key",)) for one in self.config.key]
+            key = [stored_column(self.config, name, types, self.source, ("key",)) for name in self.config.key]
             gap = sql.SQL(" or ").join(sql.SQL("{} is null").format(sql.Identifier(name)) for name in key)
             yield self._twice(f"key {', '.join(key)}", key, ("key",), gap)
-        for column, one in self.config.columns.items():
-            if one.unique and (self.config.key or ()) != (column,):
+        for column, settings in self.config.columns.items():
+            if settings.unique and (self.config.key or ()) != (column,):
                 name = self.config.stored_name(column)
                 yield self._twice(f"{name}: unique", [name], ("columns", column, "unique"))
 
@@ -172,7 +172,7 @@ class Checks:
     def _unique(self, check: Check, at: Location) -> CheckResult:
         assert check.unique is not None
         types = self.table.types
-        columns = [stored_column(self.config, one, types, self.source, at) for one in check.unique]
+        columns = [stored_column(self.config, name, types, self.source, at) for name in check.unique]
         return self._twice(check.name or f"unique {', '.join(columns)}", columns, at)
 
     def _rows_bound(self, check: Check, at: Location) -> CheckResult:
@@ -196,8 +196,8 @@ class Checks:
         with located(self.source, at):
             number = self._one(statement)[0]
         used = [column.name for column in self.table.columns if _mentions(check.relation, column.name)]
-        one = RowCheck(check.name or f"relation: {_short(check.relation)}", at, wrong, used)
-        return self._judged(one, number)
+        row_check = RowCheck(check.name or f"relation: {_short(check.relation)}", at, wrong, used)
+        return self._judged(row_check, number)
 
     def _sql(self, check: Check, at: Location) -> CheckResult:
         assert check.sql is not None

@@ -57,13 +57,13 @@ def read(cursor: Cursor, rows: Relation, part: str | None) -> pd.DataFrame:
         values = (
             dict(zip(names, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(names, ())
         )
-        typed = {one.name: _series(values[one.name], one.type) for one in rows.columns}
+        typed = {column.name: _series(values[column.name], column.type) for column in rows.columns}
         frames.append(pd.DataFrame(typed).set_axis(pd.Index(values[ROW], dtype="int64", name=ROW)))
         if not found:
             break
     cursor.execute("close mlpipes_frame")
     whole = pd.concat(frames) if len(frames) > 1 else frames[0]
-    return whole.astype({one.name: _dtype(whole[one.name], one.type) for one in rows.columns})
+    return whole.astype({column.name: _dtype(whole[column.name], column.type) for column in rows.columns})
 
 
 def _series(values: Sequence[Any], kind: str) -> pd.Series:

@@ -56,8 +56,10 @@ def _stored(
     for part, frame, _ in made[1:]:
         if sorted(map(str, frame.columns)) != sorted(names):
             raise frames.BadFrame(f"its columns for the part {part!r} differ from those for {made[0][0]!r}")
-        others = {one.name: one.type for one in frames.columns_of(frame[names], before)}
-        columns = [replace(one, type=_common(one.type, others[one.name], one.name)) for one in columns]
+        types = {column.name: column.type for column in frames.columns_of(frame[names], before)}
+        columns = [
+            replace(column, type=_common(column.type, types[column.name], column.name)) for column in columns
+        ]
     key = before.key
     if key is not None and any(now not in names for now in key.values()):
         key = None
@@ -74,11 +76,11 @@ def _stored(
     return stages.stored(after, table)
 
 
-def _common(one: str, other: str, name: str) -> str:
-    if one == other:
-        return one
-    if {one, other} == {"integer", "number"}:
+def _common(first: str, second: str, name: str) -> str:
+    if first == second:
+        return first
+    if {first, second} == {"integer", "number"}:
         return "number"
-    if {one, other} == {"date", "datetime"}:
+    if {first, second} == {"date", "datetime"}:
         return "datetime"
-    raise frames.BadFrame(f"the column {name!r} has the types {one} and {other} in different parts")
+    raise frames.BadFrame(f"the column {name!r} has the types {first} and {second} in different parts")

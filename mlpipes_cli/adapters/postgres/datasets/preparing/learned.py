@@ -33,7 +33,7 @@ _STATISTICS = {
 def learns(step: Step) -> bool:
     """Return whether the step learns from training rows."""
     fills = step.fill is not None and any(_statistic(value) for value in step.fill.values())
-    return fills or (step.clip is not None and any(one.quantiles for one in step.clip.values()))
+    return fills or (step.clip is not None and any(bounds.quantiles for bounds in step.clip.values()))
 
 
 def _statistic(value: Any) -> str | None:

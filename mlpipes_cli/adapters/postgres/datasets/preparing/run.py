@@ -123,7 +123,9 @@ class Preparation:
         )
         types, key = self.table.types, None
         if self.config.key is not None:
-            found = [stored_column(self.config, one, types, self.source, ("key",)) for one in self.config.key]
+            found = [
+                stored_column(self.config, name, types, self.source, ("key",)) for name in self.config.key
+            ]
             key = dict(zip(found, found, strict=True))
         return Relation(query, tuple(self.table.columns), key)
 
@@ -197,13 +199,13 @@ class Preparation:
         """Return the first step whose query fails by itself."""
         import psycopg2
 
-        for one in self._since:
+        for step in self._since:
             try:
                 with transaction(self.connection, read_only=True) as cursor:
                     whole = sql.SQL("select max(length(input::text)) from ({}) as input")
-                    cursor.execute(whole.format(one.query))
+                    cursor.execute(whole.format(step.query))
             except psycopg2.Error:
-                return one.last
+                return step.last
         return rows.last
 
     def _cast_failed(self, found: CastFailed) -> MlpipesError:

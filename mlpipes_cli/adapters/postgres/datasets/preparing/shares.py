@@ -41,7 +41,7 @@ def over_strata(rows: Mapping[str, int], wanted: int, taken: Mapping[str, int]) 
     exact = {name: wanted * rows[name] / total for name in names}
     parts = {name: math.floor(exact[name] + 1e-9) for name in names}
     left = wanted - sum(parts.values())
-    for name in sorted(names, key=lambda one: (parts[one] - exact[one], one)):
+    for name in sorted(names, key=lambda part: (parts[part] - exact[part], part)):
         if left > 0 and parts[name] + taken.get(name, 0) < rows[name]:
             parts[name] += 1
             left -= 1

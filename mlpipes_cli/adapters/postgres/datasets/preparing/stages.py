@@ -63,7 +63,7 @@ class Stages:
         kinds = {**{name: SQL_TYPES[kind] for name, kind in rows.types.items()}, "_row": "bigint"}
         if rows.split:
             kinds["_split"] = "text"
-        columns = [sql.SQL(f"{{}} {kind}").format(sql.Identifier(one)) for one, kind in kinds.items()]
+        columns = [sql.SQL(f"{{}} {kind}").format(sql.Identifier(column)) for column, kind in kinds.items()]
         with self.connection.cursor() as cursor:
             self._execute(
                 cursor,

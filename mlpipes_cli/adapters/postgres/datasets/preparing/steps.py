@@ -66,7 +66,7 @@ class Steps:
     def _rename(self, before: Relation, names: Mapping[str, str], at: Location) -> Relation:
         for old in names:
             before.column(old, self.source, (*at, old))
-        columns = [TableColumn(names.get(one.name, one.name), one.type) for one in before.columns]
+        columns = [TableColumn(names.get(column.name, column.name), column.type) for column in before.columns]
         there = [column.name for column in columns]
         for old, new in names.items():
             if there.count(new) > 1:
@@ -87,13 +87,13 @@ class Steps:
                 message = f"a value of the type {old} cannot become one of the type {new}"
                 raise ConfigError([self.source.problem((*at, name), message)])
             values[name] = value
-        columns = [TableColumn(one.name, types.get(one.name, one.type)) for one in before.columns]
+        columns = [TableColumn(column.name, types.get(column.name, column.type)) for column in before.columns]
         return before.selected(values, columns)
 
     def _drop(self, before: Relation, names: tuple[str, ...], at: Location) -> Relation:
         for name in names:
             before.column(name, self.source, at)
-        columns = [one for one in before.columns if one.name not in names]
+        columns = [column for column in before.columns if column.name not in names]
         if not columns:
             raise ConfigError([self.source.problem(at, "no column is left")])
         gone = before.key is not None and any(now in names for now in before.key.values())
@@ -134,28 +134,28 @@ class Steps:
 
     def _sql(self, before: Relation, text: str, at: Location) -> Relation:
         planned = user_sql.query(self.cursor, text, before.query, self.source, at, before.types)
-        names = [one.name for one in planned]
+        names = [column.name for column in planned]
         if repeated := {name for name in names if names.count(name) > 1}:
             message = f"the query returns duplicate column names: {', '.join(sorted(repeated))}"
             raise ConfigError([self.source.problem(at, message)])
-        columns = [one for one in planned if one.name not in {ROW, SPLIT}]
-        if reserved := [one.name for one in columns if one.name.startswith("_")]:
+        columns = [column for column in planned if column.name not in {ROW, SPLIT}]
+        if reserved := [column.name for column in columns if column.name.startswith("_")]:
             message = f"the query returns {reserved[0]!r}; names that begin with '_' are reserved"
             raise ConfigError([self.source.problem(at, message)])
         if not columns:
             raise ConfigError([self.source.problem(at, "the query returns no column")])
-        numbered = any(one.name == ROW and one.type == "integer" for one in planned)
+        numbered = any(column.name == ROW and column.type == "integer" for column in planned)
         rows = sql.SQL(" union all ").join(
             self._of_part(before, text, part) for part in (PARTS if before.split else (None,))
         )
         items: list[sql.Composable] = [
-            sql.SQL("{} as {}").format(one.of(sql.Identifier(one.name)), sql.Identifier(one.name))
-            for one in columns
+            sql.SQL("{} as {}").format(column.of(sql.Identifier(column.name)), sql.Identifier(column.name))
+            for column in columns
         ]
         if before.split:
             items.append(sql.Identifier(SPLIT))
         order: list[sql.Composable] = [sql.Identifier(ROW)] if numbered else []
-        order.append(content([one.name for one in columns]))
+        order.append(content([column.name for column in columns]))
         query = sql.SQL(
             "select {items}, row_number() over (order by {order}) as {row} from ({rows}) as found"
         ).format(
@@ -167,7 +167,7 @@ class Steps:
         key = before.key
         if key is not None and any(now not in names for now in key.values()):
             key = None
-        kept = tuple(TableColumn(one.name, one.type) for one in columns)
+        kept = tuple(TableColumn(column.name, column.type) for column in columns)
         return Relation(query, kept, key, before.split, foreign=True, dear=True)
 
     def _of_part(self, before: Relation, text: str, part: str | None) -> sql.Composable:

@@ -54,7 +54,7 @@ def figures(
     present, distinct, top = _top(cursor, table, column)
     labels = None
     if column.type == "text" and distinct <= LABELS:
-        labels = [one.value for one in top if len(one.value) < CUT]
+        labels = [frequent.value for frequent in top if len(frequent.value) < CUT]
     found: dict[str, Any] = {}
     if present and column.type in NUMBERS | TIMES:
         found = _distribution(cursor, table, column, present)

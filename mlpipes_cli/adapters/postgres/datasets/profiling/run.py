@@ -61,10 +61,10 @@ class Profiling:
         return TableProfile(self.table.load, rows, repeated, shown, found)
 
     def _target_column(self) -> TableColumn | None:
-        name = next((one for one, role in self.roles.items() if role == "target"), None)
+        name = next((column for column, role in self.roles.items() if role == "target"), None)
         if name is None:
             return None
-        columns = {one.name: one for one in self.table.columns}
+        columns = {column.name: column for column in self.table.columns}
         if name not in columns:
             message = f"the table of {self.table.dataset!r} has no column {name!r}"
             raise UsageError(message + did_you_mean(name, columns), "see --target")
@@ -73,7 +73,7 @@ class Profiling:
         return columns[name]
 
     def _counts(self) -> tuple[int, int]:
-        names = [one.name for one in self.table.columns]
+        names = [column.name for column in self.table.columns]
         statement = sql.SQL("select count(*), count(*) - count(distinct {}) from {}")
         self.cursor.execute(statement.format(content(names), self.table.name))
         rows, repeated = self.cursor.fetchone() or (0, 0)
@@ -104,22 +104,22 @@ class Profiling:
         from mlpipes_cli.data.understanding import column_hints, relation
 
         target = None if known is None else target
-        read = [one for one in part if target is not None or one.type == "text"]
+        read = [column for column in part if target is not None or column.type == "text"]
         frame = self._sample(read, rows, target) if read else None
         for column in part:
             self.say(column.name)
-            one, labels = figures.figures(self.cursor, self.table.name, column, rows)
-            one = replace(one, role=self.roles.get(column.name, ""))
-            hints = column_hints.of_figures(one, rows, labels, unique=column.name in self.unique)
-            if frame is not None and column in read and one.distinct > 1:
+            profile, labels = figures.figures(self.cursor, self.table.name, column, rows)
+            profile = replace(profile, role=self.roles.get(column.name, ""))
+            hints = column_hints.of_figures(profile, rows, labels, unique=column.name in self.unique)
+            if frame is not None and column in read and profile.distinct > 1:
                 values, kind = frame[column.name], sample.kind(column)
                 if kind == "text":
                     hints += column_hints.of_texts(values)
                 if target is not None and known is not None and column != target:
                     related = relation.relation(values, kind, known, _shown_as(column.type))
-                    one = replace(one, relation=related)
+                    profile = replace(profile, relation=related)
                     hints += column_hints.of_sample(values, kind, known, target.name)
-            yield replace(one, hints=hints)
+            yield replace(profile, hints=hints)
 
 
 def _shown_as(kind: str) -> Callable[[float], str]:

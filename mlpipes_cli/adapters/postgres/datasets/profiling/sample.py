@@ -40,7 +40,7 @@ def read(
         target: A column that has to have a value, if any.
         most: About how many rows to read.
     """
-    items = [sql.SQL("{} as {}").format(_value(one), sql.Identifier(one.name)) for one in columns]
+    items = [sql.SQL("{} as {}").format(_value(column), sql.Identifier(column.name)) for column in columns]
     share = min(1.0, most / max(rows, 1))
     # A hash of the row's number is spread over the 2 ** 32 integers.
     chosen = sql.SQL("and hashint8({row})::bigint + 2147483648 < {most}").format(
@@ -53,7 +53,7 @@ def read(
         known=sql.SQL("true") if target is None else sql.SQL("{} is not null").format(sql.Identifier(target)),
         chosen=chosen if share < 1 else sql.SQL(""),
     )
-    read_as = [TableColumn(one.name, "text" if one.type == "text" else "number") for one in columns]
+    read_as = [TableColumn(column.name, "text" if column.type == "text" else "number") for column in columns]
     return frames.read(cursor, Relation(query, read_as), None)
 
 

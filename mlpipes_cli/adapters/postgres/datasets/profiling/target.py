@@ -28,7 +28,7 @@ def summary(cursor: Cursor, table: LoadedTable, name: str) -> TargetSummary | No
     """
     from mlpipes_cli.data.understanding import relation
 
-    column = next((one for one in table.columns if one.name == name), None)
+    column = next((column for column in table.columns if column.name == name), None)
     if column is None or column.type in TIMES:
         return None
     it = sql.Identifier(name)

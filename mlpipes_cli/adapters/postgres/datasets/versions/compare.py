@@ -39,7 +39,7 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
         new: The later one.
         key: Columns that identify a row in both, or none.
     """
-    common = [one.name for one in old.columns if one.name in {other.name for other in new.columns}]
+    common = [column.name for column in old.columns if column.name in {other.name for other in new.columns}]
     if not key:
         return _by_content(cursor, old, new, common)
     on = sql.SQL(" and ").join(sql.SQL("o.{0} = n.{0}").format(sql.Identifier(name)) for name in key)
@@ -47,10 +47,10 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
     differs = [
         sql.SQL("o.{0} is distinct from n.{0}").format(sql.Identifier(name)) for name in rest
     ]  # a comparison of bigint with double precision is of numbers
-    types = {one.name: one.type for one in old.columns}
-    others = {one.name: one.type for one in new.columns}
+    types = {column.name: column.type for column in old.columns}
+    new_types = {column.name: column.type for column in new.columns}
     for position, name in enumerate(rest):
-        if types.get(name) != others.get(name) and not {types.get(name), others.get(name)} <= _MEASURED:
+        if types.get(name) != new_types.get(name) and not {types.get(name), new_types.get(name)} <= _MEASURED:
             differs[position] = sql.SQL("o.{0}::text is distinct from n.{0}::text").format(
                 sql.Identifier(name)
             )
@@ -63,7 +63,7 @@ def rows(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, key: Sequence
     ).format(
         k=first, both=both, any=sql.SQL(" or ").join(differs), old=_table(old), new=_table(new), on=on,
         each=sql.SQL(", ").join(
-            sql.SQL("count(*) filter (where {} and {})").format(both, one) for one in differs
+            sql.SQL("count(*) filter (where {} and {})").format(both, difference) for difference in differs
         ),
     )  # fmt: skip
     cursor.execute(statement)
@@ -97,12 +97,12 @@ def _by_content(cursor: Cursor, old: DatasetVersion, new: DatasetVersion, common
 
 def columns(cursor: Cursor, old: DatasetVersion, new: DatasetVersion) -> list[ColumnChange]:
     """Return how each column that both versions have moved."""
-    others = {one.name: one.type for one in new.columns}
+    new_types = {column.name: column.type for column in new.columns}
     found = []
     for column in old.columns:
-        if column.name not in others:
+        if column.name not in new_types:
             continue
-        kinds = (column.type, others[column.name])
+        kinds = (column.type, new_types[column.name])
         numeric = set(kinds) <= _MEASURED
         before = _summary(cursor, old, column.name, numeric=numeric)
         after = _summary(cursor, new, column.name, numeric=numeric)
@@ -119,7 +119,7 @@ def _summary(cursor: Cursor, version: DatasetVersion, name: str, *, numeric: boo
     rows, present, distinct = cursor.fetchone() or (0, 0, 0)
     missing = (rows - present) / rows if rows else 0.0
     if numeric:
-        kind = next(one.type for one in version.columns if one.name == name)
+        kind = next(column.type for column in version.columns if column.name == name)
         value = moments.finite(it) if kind == "number" else it
         mean, deviation = moments.mean_and_deviation(cursor, value, table)
         return Summary(missing, distinct, mean, deviation, moments.quantiles(cursor, _SHARES, value, table))
@@ -142,9 +142,9 @@ def _distance(
     functions; else the total variation, half the sum of the differences of the shares.
     """
     kind = sql.SQL("double precision" if ordered else "text")
-    one = "select {it}::{kind} as v, {a} as a, {b} as b from {table} where {it} is not null"
+    values = "select {it}::{kind} as v, {a} as a, {b} as b from {table} where {it} is not null"
     both = sql.SQL(" union all ").join(
-        sql.SQL(one).format(
+        sql.SQL(values).format(
             it=sql.Identifier(name), kind=kind, a=sql.Literal(a), b=sql.Literal(1 - a), table=_table(version)
         )
         for a, version in ((1, old), (0, new))

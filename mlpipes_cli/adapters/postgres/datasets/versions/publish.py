@@ -131,7 +131,7 @@ def fingerprint(cursor: Cursor, table: str, rows: Relation) -> str:
             " sum(('x' || right(h, 16))::bit(64)::bigint)::text from (select {} as h from {}) as rows"
         ).format(hashed, sql.Identifier(SCHEMA, table))
     )
-    found = [list(cursor.fetchone() or ()), [[one.name, one.type] for one in rows.columns]]
+    found = [list(cursor.fetchone() or ()), [[column.name, column.type] for column in rows.columns]]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
@@ -169,19 +169,19 @@ def prune(connection: Connection, dataset: str, keep: int) -> list[DatasetVersio
     import psycopg2
 
     with transaction(connection) as cursor:
-        gone = [one for one in records.listed(cursor, dataset)[keep:] if one.table is not None]
-        for one in gone:
+        gone = [version for version in records.listed(cursor, dataset)[keep:] if version.table is not None]
+        for version in gone:
             try:
                 cursor.execute(
-                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, one.table or ""))
+                    sql.SQL("drop table if exists {}").format(sql.Identifier(SCHEMA, version.table or ""))
                 )
             except psycopg2.errors.DependentObjectsStillExist as error:
                 raise MlpipesError(
-                    f"version {one.version} of {dataset!r}: {first_line(error)}",
+                    f"version {version.version} of {dataset!r}: {first_line(error)}",
                     "drop what depends on it first",
                 ) from None
             cursor.execute(
                 "update clean_data._versions set table_name = null where dataset = %s and version = %s",
-                (dataset, one.version),
+                (dataset, version.version),
             )
-    return [replace(one, table=None) for one in gone]
+    return [replace(version, table=None) for version in gone]

@@ -35,7 +35,7 @@ def newest(cursor: Cursor, dataset: str) -> DatasetVersion | None:
 
 def add(cursor: Cursor, version: DatasetVersion) -> None:
     """Add a record."""
-    columns = [{"name": one.name, "type": one.type} for one in version.columns]
+    columns = [{"name": column.name, "type": column.type} for column in version.columns]
     values = (
         version.dataset, version.version, version.load, version.fingerprint, version.rows,
         json.dumps(dict(version.splits)), json.dumps(columns), as_json(version.learned),

@@ -1,0 +1,1 @@
+"""Airflow beside the stack: `up --with airflow`."""

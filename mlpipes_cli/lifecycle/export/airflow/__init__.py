@@ -1,0 +1,1 @@
+"""``mlpipes export airflow``: a pipeline as a DAG of Airflow 3."""
