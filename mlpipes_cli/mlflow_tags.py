@@ -27,7 +27,11 @@ PARENT = "mlflow.parentRunId"  # MLflow's own: the run under which this run is s
 MODEL_URI = "mlpipes.model_uri"  # models:/m-<id>; set last, so only complete runs have it
 ERROR = "mlpipes.error"  # one line
 EXPERIMENT_FILE = "mlpipes.experiment_file"  # path relative to the project's folder
+IMAGE = "mlpipes.image"  # of a version: the image that was pushed last with it inside, as NAME@DIGEST
 GIT_COMMIT = "mlpipes.git_commit"  # with `-dirty` if there were changes
+ORIGIN_PROJECT = "mlpipes.origin_project"  # of a copy from another project: that project's name
+ORIGIN_VERSION = "mlpipes.origin_version"  # the version there, such as credit-default/3
+ORIGIN_RUN = "mlpipes.origin_run"  # the id of the run there
 RETRAINING = "mlpipes.retraining"  # the id of the retraining that trained the run
 RETRAINING_CAUSE = "mlpipes.retraining_cause"  # manual, drift, performance or truth
 RETRAINING_CHECK = "mlpipes.retraining_check"  # the id of the check that set it off
@@ -43,6 +47,8 @@ CLASSES = "classes.json"
 SEARCH_RESULTS = "search_results.csv"
 LOG = "log.txt"
 OUT_OF_FOLD = "out_of_fold.parquet"  # scores of training rows that the threshold was chosen on
+
+ORIGIN = "origin.json"  # of a copy from another project: the version there with its tags and history
 
 FIT_SECONDS = "fit_seconds"
 THRESHOLD = "threshold"  # a metric of the run: threshold of the positive class score, if there is one

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.ports.api_keys import KeyStore
     from mlpipes_cli.ports.automation.pipeline_runs import PipelineStore
     from mlpipes_cli.ports.data_sets.datasets import RawTable
+    from mlpipes_cli.ports.delivery.deployments import Deployments
     from mlpipes_cli.ports.ground_truth import TruthStore
     from mlpipes_cli.ports.monitoring import CheckStore, RecentChecks, WatchSeat, WindowReader
     from mlpipes_cli.ports.prediction_records import PredictionRecords
@@ -100,6 +101,13 @@ def make_recent_checks(database_url: str) -> RecentChecks:
     from mlpipes_cli.adapters.postgres.recent_checks import PostgresRecentChecks
 
     return PostgresRecentChecks(database_url)
+
+
+def make_deployments(database_url: str) -> Deployments:
+    """Return the record of what servers loaded."""
+    from mlpipes_cli.adapters.postgres.deployments import PostgresDeployments
+
+    return PostgresDeployments(database_url)
 
 
 def prepare_database(url: str, *, must: bool = True) -> list[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlpipes_cli.adapters.dump.address import Address
     from mlpipes_cli.ports import Endpoints, ModelSource, Registry, Runtime, ServiceSpec, Tracking
     from mlpipes_cli.ports.alerts import Channel
+    from mlpipes_cli.ports.delivery.run_copies import RunCopies
     from mlpipes_cli.ports.dumps import Databases
     from mlpipes_cli.ports.environments import Environments
     from mlpipes_cli.ports.images import ImageBuilder
@@ -86,6 +87,15 @@ def make_tracking(endpoints: Endpoints, key: Key) -> Tracking:
     from mlpipes_cli.adapters.mlflow.tracking import MlflowTracking
 
     return MlflowTracking(Connection(endpoints.tracking_uri, PATIENTLY, endpoints.login), key)
+
+
+def make_run_copies(source: Endpoints, target: Endpoints, key: Key) -> RunCopies:
+    """Return what copies runs from one running stack to another, whose key signs the copied models."""
+    from mlpipes_cli.adapters.mlflow.client import PATIENTLY, Connection
+    from mlpipes_cli.adapters.mlflow.run_copies import MlflowRunCopies
+
+    there = Connection(source.tracking_uri, PATIENTLY, source.login)
+    return MlflowRunCopies(there, Connection(target.tracking_uri, PATIENTLY, target.login), key)
 
 
 def make_alert_channels(project: ProjectFolder) -> dict[str, Channel]:

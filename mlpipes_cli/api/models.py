@@ -158,6 +158,7 @@ class ModelMethods(Base):
         experiment: str | None = None,
         run: str | None = None,
         to: str = "production",
+        to_project: str | Path | None = None,
         reason: str = "",
         dry_run: bool = False,
     ) -> Verdict:
@@ -168,6 +169,8 @@ class ModelMethods(Base):
             experiment: The experiment; the default is the newest.
             run: A run id or a candidate's name instead of the best run.
             to: The alias.
+            to_project: The folder of another project, relative to this one's: the version that is served, or
+                that of ``run``, is copied to it and promoted there, by its gates and against its champion.
             reason: Kept in the history.
             dry_run: Decide, and change nothing.
 
@@ -180,7 +183,13 @@ class ModelMethods(Base):
         from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
         request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
-        verdict = verb.promote(self._settings, request, self._events, dry_run=dry_run)
+        if to_project is None:
+            verdict = verb.promote(self._settings, request, self._events, dry_run=dry_run)
+        else:
+            from mlpipes_cli.lifecycle.promotion.projects import promote as across
+
+            settings, where = self._settings, str(to_project)
+            verdict = across.promote(settings, where, settings.root, request, self._events, dry_run=dry_run)
         if verdict.outcome == "refused":
             raise Refused(f"not promoted: {verdict.reason}", verdict.hint, verdict)
         return verdict
@@ -227,15 +236,14 @@ class ModelMethods(Base):
         return rollback(self._settings, self._events, model=model, alias=to, reason=reason)
 
     def history(self, *, model: str | None = None) -> TableRows:
-        """Return all promotions and rollbacks, newest first.
+        """Return all promotions and rollbacks, newest first, from the commit to the first answered request.
 
         Raises:
             MlpipesError: The stack is not running.
         """
-        from mlpipes_cli.lifecycle.promotion import listing
-        from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+        from mlpipes_cli.lifecycle.promotion import history
 
-        return TableRows(listing.history(self._settings, model=model), HistoryEvent)
+        return TableRows(history.history(self._settings, model=model), history.HistoryRow)
 
     def serve(
         self,

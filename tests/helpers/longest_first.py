@@ -34,6 +34,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "contracts/test_spark.py": 130,
     "integration/docker_faults/test_engine_that_stops.py": 130,
     "integration/registry/test_promotion.py": 115,
+    "integration/registry/test_promotion_to_project.py": 60,
     "integration/training/test_spark_cluster.py": 115,
     "integration/carrying/test_upgrade_embedded.py": 105,
     "integration/reliability/test_database_faults.py": 105,

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import urllib.error
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.adapters.mlflow import rest
@@ -31,6 +31,7 @@ _RETRIES = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_HTTP_REQUEST_BACK
 # The first retry comes at once, the second after 2 seconds, the next after 4, 8, 16.
 BRIEFLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 PATIENTLY = _RETRIES | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_BEFORE: dict[str, str | None] = {}  # what the variables of logins were before a connection set them
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _TIMEOUT = 20.0
 _LONGEST = 300  # characters of a server's message that are kept
@@ -84,8 +85,11 @@ class Connection:
             MlpipesError: It does not answer.
         """
         settings = _QUIET | dict(waiting or self._waiting) | self._login | {"MLFLOW_TRACKING_URI": self.uri}
+        _take_back_logins(keep=self._login)
         for name, value in settings.items():
             if os.environ.get(name) != value:  # threads with the same settings write nothing
+                if name in self._login:
+                    _BEFORE.setdefault(name, os.environ.get(name))
                 os.environ[name] = value
         from mlflow.exceptions import MlflowException
         from requests import RequestException
@@ -113,6 +117,16 @@ class Connection:
             if self._client is None:
                 self._client = _connect(self.uri)
             return self._client
+
+
+def _take_back_logins(keep: Collection[str]) -> None:
+    """Put the variables of other connections' logins back: a server never gets another server's password."""
+    for name in set(_BEFORE).difference(keep):
+        value = _BEFORE.pop(name, None)
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def every(search: Callable[..., Any], **query: Any) -> Iterator[Any]:

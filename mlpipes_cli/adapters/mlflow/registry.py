@@ -191,6 +191,7 @@ def _run(item: Any, experiment: str) -> RunRecord:
         metrics=dict(item.data.metrics),
         params=dict(item.data.params),
         tags=tags,
+        trained=int(item.info.start_time or 0),
     )
 
 

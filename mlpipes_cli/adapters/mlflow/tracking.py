@@ -90,8 +90,8 @@ class MlflowTracking:
             own = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL"}
             own |= {mlflow_tags.PARENT: parent} if parent else {}
             tags = _cut(own | dict(tags), _TAG)
-            run = client.create_run(self._experiment(client, experiment), tags=tags, run_name=name)
-            client.log_batch(run.info.run_id, params=_params(params))
+            run = client.create_run(self.experiment_id(client, experiment), tags=tags, run_name=name)
+            client.log_batch(run.info.run_id, params=as_params(params))
             begun = _as_begun(run, _cut(params, _PARAM))
             self._begun[begun.id] = begun
             return begun.id
@@ -108,7 +108,7 @@ class MlflowTracking:
             client.log_batch(
                 run_id,
                 metrics=_metrics(outcome, model),
-                params=_params(outcome.params),
+                params=as_params(outcome.params),
                 # MLflow writes a batch's tags last
                 tags=[RunTag(mlflow_tags.MODEL_KEY, self._key.id), RunTag(mlflow_tags.MODEL_URI, uri)],
             )
@@ -121,7 +121,7 @@ class MlflowTracking:
         with self._connection.asked(f"the results of run {run_id}") as client:
             now = int(time.time() * 1000)
             told = [Metric(k, v, now, 0) for k, v in outcome.metrics.items()]
-            client.log_batch(run_id, metrics=told, params=_params(outcome.params))
+            client.log_batch(run_id, metrics=told, params=as_params(outcome.params))
             _log_steps(client, run_id, outcome.steps)
             client.log_artifacts(run_id, str(outcome.artifacts))
             client.set_tag(run_id, mlflow_tags.PARTS, json.dumps(list(outcome.parts)))
@@ -164,16 +164,16 @@ class MlflowTracking:
             tags={key: value for key, value in begun.tags.items() if key.startswith("mlpipes.")},
             params={**begun.params, **_cut(outcome.params, _PARAM)},
         )
-        _introduce(outcome.model, made)
+        introduce(outcome.model, made)
         seal(outcome.model, self._key)
         places = {made.artifact_location: outcome.model, begun.artifacts: outcome.artifacts}
-        puts = [put for place, folder in places.items() for put in self._puts(folder, place)]
+        puts = [put for place, folder in places.items() for put in self.puts_of(folder, place)]
         run_concurrently(puts, _AT_A_TIME)
         client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
         client.log_outputs(begun.id, [LoggedModelOutput(made.model_id, step=0)])
         return str(made.model_id)
 
-    def _puts(self, folder: Path, place: str) -> Iterator[Callable[[], None]]:
+    def puts_of(self, folder: Path, place: str) -> Iterator[Callable[[], None]]:
         """Yield calls that store a folder's files, one each, at a known address of artifacts."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -183,7 +183,12 @@ class MlflowTracking:
                 below = file.parent.relative_to(folder).as_posix()
                 yield partial(put, str(file), None if below == "." else below)
 
-    def _experiment(self, client: MlflowClient, name: str) -> str:
+    def experiment_id(self, client: MlflowClient, name: str) -> str:
+        """Return the id of an experiment; it is created if there is none.
+
+        Raises:
+            MlpipesError: It was deleted.
+        """
         if name not in self._experiments:
             found = client.get_experiment_by_name(name)
             if found is not None and found.lifecycle_stage == "deleted":
@@ -212,7 +217,8 @@ def _cut(items: Mapping[str, str], limit: int) -> dict[str, str]:
     return {key: str(value)[:limit] for key, value in items.items()}
 
 
-def _params(params: Mapping[str, str]) -> list[Param]:
+def as_params(params: Mapping[str, str]) -> list[Param]:
+    """Return params for MLflow's client, cut to the length that it keeps."""
     from mlflow.entities import Param
 
     return [Param(*pair) for pair in _cut(params, _PARAM).items()]
@@ -251,13 +257,13 @@ def _log_trial(client: MlflowClient, parent: Run, trial: TrialRecord) -> None:
     client.log_batch(
         run.info.run_id,
         metrics=[*(Metric(key, value, ended, 0) for key, value in trial.metrics.items()), *steps],
-        params=_params(trial.params),
+        params=as_params(trial.params),
     )
     status = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}[trial.status]
     client.set_terminated(run.info.run_id, status, ended)
 
 
-def _introduce(folder: Path, made: LoggedModel) -> None:
+def introduce(folder: Path, made: LoggedModel) -> None:
     """Write a saved model's id and address on the server into its description."""
     import yaml  # as MLflow's Model would, but with libyaml, which is ten times as fast
 

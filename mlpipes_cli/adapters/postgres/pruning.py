@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlpipes_cli.adapters.postgres.deployments import keep_first_answers
 from mlpipes_cli.errors import MlpipesError
 from mlpipes_cli.ports.prediction_records import Prunable
 
@@ -85,6 +86,7 @@ def prune(session: Connection, before: float, model: str | None, removed: Callab
     rows, dropped = 0, []
     with session.cursor() as cursor:
         partitions = _partitions(cursor)
+        keep_first_answers(cursor, model)
         session.commit()
         for partition in partitions:
             whole = None

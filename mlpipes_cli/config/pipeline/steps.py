@@ -28,7 +28,7 @@ OneOrMore = Annotated[
 ]
 Number = Annotated[int, Field(ge=1, strict=True)]
 AllowedCode = Annotated[int, Field(ge=1, le=255, strict=True)]
-ACTIONS = ("data", "train", "promote", "monitor", "retrain", "build", "run")
+ACTIONS = ("data", "train", "promote", "monitor", "retrain", "build", "report", "run")
 
 
 class TrainAction(Strict):
@@ -48,6 +48,10 @@ class PromoteAction(Strict):
     experiment: Text | None = Field(default=None, description="The experiment; by default the newest.")
     run: Text | None = Field(default=None, description="A run id or a candidate; by default the best.")
     to: RegistryName | None = Field(default=None, description="The alias to move; by default production.")
+    to_project: File | None = Field(
+        default=None,
+        description="The folder of another project: the served version is copied and promoted there.",
+    )
     reason: Text | None = Field(default=None, description="A reason, kept in the history.")
 
 
@@ -91,6 +95,27 @@ class BuildAction(Strict):
     platform: Text | None = Field(default=None, description="Such as linux/arm64.")
 
 
+class ReportAction(Strict):
+    """What ``mlpipes report`` takes."""
+
+    run: Text | None = Field(default=None, description="A run id or a candidate; by default the best.")
+    experiment: Text | None = Field(default=None, description="The experiment; by default the newest.")
+    metric: MetricName | None = Field(
+        default=None, description="The metric that selects and compares runs; by default the experiment's."
+    )
+    to: RegistryName | None = Field(
+        default=None, description="The alias to compare with; by default production."
+    )
+    output: File | None = Field(
+        default=None, description="Write a .md file with a folder of plots, or one .html page."
+    )
+    force: bool = Field(default=False, description="Overwrite a file that is not such a report.")
+
+
+def _an_output(value: Any) -> Any:
+    return {"output": value} if isinstance(value, str) else value
+
+
 def _a_file(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
@@ -117,6 +142,9 @@ class Step(Strict):
     monitor: MonitorAction | None = Field(default=None, description="The options of `mlpipes monitor`.")
     retrain: RetrainAction | None = Field(default=None, description="The options of `mlpipes retrain`.")
     build: BuildAction | None = Field(default=None, description="The options of `mlpipes build`.")
+    report: Annotated[ReportAction, BeforeValidator(_an_output)] | None = Field(
+        default=None, description="A model card: its .md or .html file, or the options of `mlpipes report`."
+    )
     run: Annotated[str, Field(min_length=1, max_length=20_000)] | None = Field(
         default=None, description="A command of the shell, in the project's folder."
     )

@@ -77,6 +77,12 @@ def _words(step: Step) -> Iterator[str]:
     elif step.build is not None:
         yield "build"
         yield from _options(**step.build.model_dump())
+    elif step.report is not None:
+        yield "report"
+        options = step.report.model_dump()
+        if run := options.pop("run"):
+            yield _path(run)
+        yield from _options(**options)
     else:
         raise ValueError(f"step {step.name!r} is a command of the shell")
 

@@ -50,6 +50,8 @@ class Challenger:
         lost: A version that holds the alias and whose files are gone: it is not compared with.
         left_out: Runs that were skipped because files are missing, with what they lack.
         passed_over: Runs that were rolled back, and therefore not picked.
+        copied_run: Of a challenger from another project: its run's copy in this one; empty without a copy.
+        holder_origin: The run in the challenger's project that the holder's run is a copy of; empty if none.
     """
 
     field: selection.SelectionPool
@@ -60,6 +62,8 @@ class Challenger:
     lost: ModelVersion | None = None
     left_out: tuple[str, ...] = ()
     passed_over: tuple[RolledBackRun, ...] = ()
+    copied_run: str = ""
+    holder_origin: str = ""
 
     @property
     def model_name(self) -> str:
@@ -70,7 +74,13 @@ class Challenger:
     def own_version(self) -> int | None:
         """The version that the challenger's run has already, if any."""
         versions = self.model.versions if self.model else ()
-        return next((v.version for v in versions if v.run_id == self.run.run_id), None)
+        own = self.copied_run or self.run.run_id
+        return next((v.version for v in versions if v.run_id == own), None)
+
+    @property
+    def holds_already(self) -> bool:
+        """Whether the challenger's run has the alias already."""
+        return self.holder is not None and self.run.run_id in {self.holder.run_id, self.holder_origin}
 
 
 def select_challenger(
@@ -99,7 +109,7 @@ def select_challenger(
         raise MlpipesError(selection.missing(asked, metric), "choose another --metric")
     run = asked or selection.best(field, metric)
     model = registry.model(Challenger(field, metric, run, None, None).model_name)
-    holder, lost = _holder(model, request.alias), None
+    holder, lost = alias_holder(model, request.alias), None
     if holder is not None and not artifact_check.has_files(registry, holder):
         reporter.warn(f"{lost_files(holder, request.alias)}, so there is no incumbent")
         holder, lost = None, holder
@@ -140,6 +150,7 @@ def _warn(field: selection.SelectionPool, metric: str, reporter: Reporter) -> No
         reporter.warn(few)
 
 
-def _holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
+def alias_holder(model: RegisteredModel | None, alias: str) -> ModelVersion | None:
+    """Return the version that holds the alias, or None."""
     number = model.aliases.get(alias) if model else None
     return next((v for v in model.versions if v.version == number), None) if model else None

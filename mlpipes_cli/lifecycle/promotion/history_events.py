@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Literal
 
 PREFIX = "mlpipes.history."
+SENT = "mlpipes.sent."  # promotions to another project; no alias of this one moved
 MAX_VALUE = 4500  # the registry's column holds 5000 characters
 _MAX_TEXT = 1000  # characters of a free text; each takes up to six as JSON
 
-Kind = Literal["promote", "rollback"]
+Kind = Literal["promote", "rollback", "sent"]
 State = Literal["intent", "done", "unfinished"]
 
 
@@ -28,7 +29,8 @@ class HistoryEvent:
 
     Attributes:
         id: Sorts by time.
-        kind: promote or rollback.
+        kind: promote, rollback, or sent: promoted in another project, from ``from_version`` of this one to
+            ``to_version`` of that.
         state: ``done``; ``intent`` as written ahead; ``unfinished`` if the alias was never moved.
         model: The registered model.
         alias: The alias that was moved.
@@ -47,6 +49,10 @@ class HistoryEvent:
         lower: The lower confidence bound of the improvement; None for a first promotion.
         candidates: The number of candidates that the comparison was corrected for.
         rows: The number of rows compared.
+        from_project: The name of the project that the version was copied from; empty if it was made here.
+        origin_version: The version there, as ``MODEL/VERSION``.
+        origin_run: The run there.
+        to_project: The name of the project that it was sent to; empty unless it was.
     """
 
     id: str
@@ -69,11 +75,15 @@ class HistoryEvent:
     lower: float | None = None
     candidates: int | None = None
     rows: int | None = None
+    from_project: str = ""
+    origin_version: str = ""
+    origin_run: str = ""
+    to_project: str = ""
 
     @property
     def key(self) -> str:
         """The tag's name."""
-        return PREFIX + self.id
+        return (SENT if self.kind == "sent" else PREFIX) + self.id
 
     def value(self) -> str:
         """Return the tag's value: JSON that fits into the registry's column."""
@@ -91,10 +101,10 @@ def new_id(now: datetime, after: str = "") -> str:
     return ident if ident > after else f"{after}_{secrets.token_hex(2)}"
 
 
-def read(model: str, tags: Mapping[str, str]) -> list[HistoryEvent]:
+def read(model: str, tags: Mapping[str, str], prefix: str = PREFIX) -> list[HistoryEvent]:
     """Return the events among a registered model's tags, oldest first; unreadable ones are skipped."""
     entries = (
-        _parse(model, key.removeprefix(PREFIX), tags[key]) for key in sorted(tags) if key.startswith(PREFIX)
+        _parse(model, key.removeprefix(prefix), tags[key]) for key in sorted(tags) if key.startswith(prefix)
     )
     return [entry for entry in entries if entry is not None]
 

@@ -1,4 +1,4 @@
-"""``models`` and ``history``: list what the registry holds, without changes."""
+"""``models``: lists the registered versions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlpipes_cli import mlflow_tags
-from mlpipes_cli.lifecycle.promotion import alias_moves, registry_context, version_tags
-from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent
+from mlpipes_cli.lifecycle.promotion import registry_context, version_tags
 from mlpipes_cli.ports import ModelVersion
 
 if TYPE_CHECKING:
@@ -68,16 +67,3 @@ def _row(version: ModelVersion) -> ModelRow:
         run_id=version.run_id,
         created=datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="seconds"),
     )
-
-
-def history(project: ProjectFolder, *, model: str | None = None) -> list[HistoryEvent]:
-    """Return every promotion and rollback of the model, else of all models, the newest first.
-
-    Raises:
-        UsageError: There is no such model.
-        MlpipesError: The stack is not running.
-    """
-    registry = registry_context.connect(project).registry
-    found = registry.models() if model is None else [registry_context.find_model(project, registry, model)]
-    entries = [entry for item in found for entry in alias_moves.resolved_events(item)]
-    return sorted(entries, key=lambda entry: entry.id, reverse=True)

@@ -37,6 +37,7 @@ from mlpipes_cli.ports import ModelVersion, Registry, Reporter, RunRecord
 from mlpipes_cli.signing.vault import Untrusted
 
 if TYPE_CHECKING:
+    from mlpipes_cli.lifecycle.promotion.projects.origin import Origin
     from mlpipes_cli.project import ProjectFolder
     from mlpipes_cli.scoring.compare import ModelComparison
 
@@ -71,8 +72,18 @@ def decide(
     challenge: Challenger,
     request: PromotionRequest,
     reporter: Reporter,
+    origin: Origin | None = None,
 ) -> Verdict:
-    """Return the verdict, whose outcome ``promoted`` means yes; nothing is changed."""
+    """Return the verdict, whose outcome ``promoted`` means yes; nothing is changed.
+
+    Args:
+        project: The project whose alias, gates and incumbent count.
+        stack: Its stack.
+        challenge: The challenger and the incumbent.
+        request: The options.
+        reporter: Shows progress and warnings.
+        origin: Where the challenger comes from, if it is another project.
+    """
     run, metric, holder = challenge.run, challenge.metric, challenge.holder
     config, before = project.config.promotion, holder or challenge.lost
     found = Verdict(
@@ -95,10 +106,14 @@ def decide(
         to_version=challenge.own_version,
         passed_over=challenge.passed_over,
     )
-    if holder is not None and holder.run_id == run.run_id:
+    if holder is not None and challenge.holds_already:
         return replace(found, incumbent=AliasHolder(holder.version, run.run_id, run.name, run.experiment))
     try:
-        _want_signed(project, stack, challenge)
+        if origin is None:
+            _want_signed(project, stack, challenge)
+        else:
+            with project_vault.fetched(origin.vault, origin.version.model, origin.version.version):
+                pass
     except Untrusted as error:
         return _judged(replace(found, hint=error.hint), obstacle=error.reason)
     if holder is None:
@@ -111,7 +126,7 @@ def decide(
     found = replace(found, incumbent=_described(holder, incumbent_run))
     try:
         with reporter.task(f"comparing {run.name} with version {holder.version}"):
-            comparison, left_out, without = _compare(project, stack, challenge, incumbent_run)
+            comparison, left_out, without = _compare(project, stack, challenge, incumbent_run, origin)
     except Refused as obstacle:
         return _judged(replace(found, hint=obstacle.hint), obstacle=obstacle.reason)
     artifact_check.warn_missing(without, reporter.warn)
@@ -154,14 +169,16 @@ def _compare(
     stack: registry_context.RegistryContext,
     challenge: Challenger,
     incumbent_run: RunRecord | None,
+    origin: Origin | None,
 ) -> tuple[ModelComparison, int, list[str]]:
     """Compare on rows that are new to the champion; also return the rows left out and silent rivals."""
     from mlpipes_cli.scoring.compare import compare
 
     assert challenge.holder is not None
     archive = holdout_archive(project, stack)
+    theirs = origin.archive if origin else archive  # the challenger's side: its rivals and its holdout
     runs = _rivals(challenge)
-    told = list(zip(runs, archive.all_predictions(runs), strict=True))
+    told = list(zip(runs, theirs.all_predictions(runs), strict=True))
     said = {run.run_id: predictions for run, predictions in told if predictions is not None}
     without = [
         artifact_check.describe(run, artifact_check.SILENT)
@@ -174,7 +191,7 @@ def _compare(
             artifact_check.TRAIN_AGAIN,
         )
     said = {run_id: p for run_id, p in said.items() if p.classes == own.classes and p.rows == own.rows}
-    holdouts = HoldoutSource(project, archive, stack.endpoints.reader_url)
+    holdouts = origin.holdouts if origin else HoldoutSource(project, archive, stack.endpoints.reader_url)
     incumbent = Champion(project_vault.of(project, stack.endpoints), archive, holdouts, challenge.holder)
     answers = incumbent.answers(incumbent_run, challenge.run, own)
     rivals = list(said.values())
@@ -197,9 +214,11 @@ def _compare(
 
 def _rivals(challenge: Challenger) -> Sequence[RunRecord]:
     """Return the runs that the challenger was picked from: those with the metric, without the champion's."""
-    holder = challenge.holder.run_id if challenge.holder else None
+    holder = {challenge.holder.run_id, challenge.holder_origin} if challenge.holder else set()
     runs, metric = challenge.field.runs, challenge.metric
-    return [run for run in runs if run.run_id != holder and (metric in run.metrics or run is challenge.run)]
+    return [
+        run for run in runs if run.run_id not in holder and (metric in run.metrics or run is challenge.run)
+    ]
 
 
 def carry_out(
@@ -208,8 +227,12 @@ def carry_out(
     challenge: Challenger,
     decided: Verdict,
     request: PromotionRequest,
+    origin: Origin | None = None,
 ) -> Verdict:
-    """Make the version if there is none, write the event and move the alias."""
+    """Make the version if there is none, write the event and move the alias.
+
+    Of another project's challenger, ``challenge.run`` is the copy.
+    """
     run = challenge.run
     version = challenge.own_version
     if version is None:
@@ -219,7 +242,17 @@ def carry_out(
         version = registry.create_version(decided.model, run, uri, tags=tags, description=text)
     model = challenge.model or registry.model(decided.model)
     past = alias_moves.complete_moves(registry, model) if model else ()
-    alias_moves.move_alias(registry, _entry(project, decided, request, version, past[-1].id if past else ""))
+    entry = _entry(project, decided, request, version, past[-1].id if past else "")
+    if origin is not None:
+        from_version = f"{origin.version.model}/{origin.version.version}"
+        entry = replace(
+            entry,
+            run_id=run.run_id,
+            from_project=origin.project.config.project,
+            origin_version=from_version,
+            origin_run=decided.run_id,
+        )
+    alias_moves.move_alias(registry, entry)
     return replace(decided, to_version=version)
 
 

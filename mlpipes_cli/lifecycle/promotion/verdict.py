@@ -86,6 +86,9 @@ class Verdict:
         to_version: Where it points after the promotion; None if no version was or would be reused.
         left_out: Runs that were skipped because files of theirs are gone.
         passed_over: Runs that were rolled back from the alias, and therefore not picked.
+        from_project: The name of the project that the challenger comes from, if it is another one.
+        origin_version: Its version there, as ``MODEL/VERSION``; ``run_id`` is its run there.
+        copied_run: The copy of that run in the project of the alias; empty if it was not copied.
     """
 
     outcome: Outcome
@@ -109,6 +112,9 @@ class Verdict:
     to_version: int | None = None
     left_out: tuple[str, ...] = ()
     passed_over: tuple[RolledBackRun, ...] = ()
+    from_project: str = ""
+    origin_version: str = ""
+    copied_run: str = ""
 
 
 def check_gates(gates: Iterable[Gate], run: RunRecord) -> tuple[GateResult, ...]:

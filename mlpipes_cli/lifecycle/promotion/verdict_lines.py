@@ -16,6 +16,11 @@ def lines(verdict: Verdict) -> list[tuple[str, str]]:
     found = [
         ("experiment", verdict.experiment),
         ("challenger", f"{verdict.candidate} (run {verdict.run_id[:8]})"),
+        *(
+            [("from project", f"{verdict.from_project}, {verdict.origin_version}")]
+            if verdict.from_project
+            else []
+        ),
         ("on its holdout", f"{verdict.metric} {number(verdict.value)}"),
         ("model", f"{verdict.model}, alias {verdict.alias}"),
         (

@@ -155,6 +155,9 @@ def build(
     for name in names[1:]:
         builder.name(made, name)
     pushed = tuple(PushedImage(name, builder.push(made, name, reporter)) for name in targets)
+    if pushed:
+        image = f"{pushed[-1].name.rpartition(':')[0]}@{pushed[-1].digest}"
+        wiring.make_registry(endpoints).set_version_tag(inside.name, inside.version, mlflow_tags.IMAGE, image)
     every = tuple(dict.fromkeys([*names, *targets]))
     return BuildResult(made.tag, made.id, made.size, inside, every, pushed, sbom)
 

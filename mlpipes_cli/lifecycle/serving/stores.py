@@ -32,6 +32,7 @@ def make_stores(settings: ServerSettings, database_url: str, models: Vault | Non
         recent=database_wiring.make_recent_predictions(database_url),
         keys=database_wiring.make_key_store(database_url),
         checks=database_wiring.make_recent_checks(database_url),
+        deployments=database_wiring.make_deployments(database_url),
         models=models,
         news=database_wiring.make_alias_news(database_url),
         interpreters=interpreters(title=settings.model),

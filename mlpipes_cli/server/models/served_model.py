@@ -6,6 +6,7 @@ import functools
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.model_process.output import ModelOutput
@@ -74,6 +75,7 @@ class ServedModel(ModelColumns):
     ) -> None:
         super().__init__(description, fills=pyfunc is None)
         self.name, self.version, self.alias, self.promoted_at = name, version, alias, promoted_at
+        self.loaded_at = datetime.now(UTC)
         self.example = description.example
         self._texts = [at for at, column in enumerate(self.columns) if column.type == "string"]
         self.shortcut = shortcut

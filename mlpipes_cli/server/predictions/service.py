@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli.server.http.api_error import ApiError, unavailable
+from mlpipes_cli.server.models.deployment_notes import DeploymentNotes
 from mlpipes_cli.server.models.served_model import ServedModel
 from mlpipes_cli.server.models.served_models import AliasFollower, ServedModels
 from mlpipes_cli.server.ops import context
@@ -59,6 +60,7 @@ class PredictionService:
     ) -> None:
         self.stores, self.settings, self.meter = stores, settings, meter
         self._models, self._follower = models, follower
+        self._notes = DeploymentNotes(stores.deployments, models)
         self._pipeline = GroupCommit(stores.log, settings, meter)
         self._readers = ReaderThreads(settings)
         self._reading = 0
@@ -109,11 +111,13 @@ class PredictionService:
         self._pipeline.start()
         if self._follower is not None:
             self._follower.start(self._models)
+        self._notes.start()
 
     async def stop(self) -> None:
         """Answer and store the requests in progress, then close the database connection."""
         if self._follower is not None:
             self._follower.stop()
+        await self._notes.stop()
         if self._mirrored:
             await asyncio.wait(self._mirrored, timeout=self.settings.answer_timeout)
         await self._pipeline.stop()

@@ -21,6 +21,7 @@ import push_registry
 import pytest
 import signing_help
 import yaml
+from ci_runner import GitHub, GitLab
 from conftest import Cli, Result
 from docker.errors import ImageNotFound
 from docker_help import COMPOSE, ROOT_LABEL, name_here, need_images
@@ -638,6 +639,50 @@ def test_an_image_is_pushed_and_a_pull_of_it_serves(
     assert inside == (tmp_path / "sbom.json").read_text()
     libraries = {f"{one['name']}=={one['version']}" for one in sbom["components"] if one["type"] == "library"}
     assert libraries == {normal(line) for line in frozen if "==" in line}
+
+
+def test_the_deploy_jobs_of_ci_push_it_and_put_it_in_place(
+    stack: Stack, image: dict[str, Any], tmp_path: Path
+) -> None:
+    """GitHub's and GitLab's, by the files that the exports write."""
+    with push_registry.running(tmp_path) as there:
+        deploy = {"by": "image", "image": f"{there.host}/team/boxed", "command": 'echo "$IMAGE" > deployed'}
+        settings = yaml.safe_load(SETTINGS) | {"serving": {"model": "boxed"}, "deploy": deploy}
+        stack.cli("up", "--with", "none", timeout=1800).ok()  # its own API lacks packages of this model
+        stack.rewrite(yaml.safe_dump(settings))
+        (stack.root / "experiment.yaml").write_text("experiment: boxed\n")
+        for system in ("github", "gitlab"):
+            stack.cli("export", system).ok()
+        results = stack.root / "ci-results"
+        results.mkdir(exist_ok=True)
+        (results / "promoted").write_text("true")
+        login = {"REGISTRY_USER": push_registry.USER, "REGISTRY_PASSWORD": push_registry.PASSWORD}
+        given = (stack.root, stack.cli, login, {"DOCKER_CONFIG": str(there.stranger)})
+        hub, lab, placed = GitHub(*given), GitLab(*given), []
+        try:
+            assert hub.run("main", ["deploy"])[1:5] == [
+                "Log in", "Build and push the image", "Deploy", "Summary"
+            ]  # fmt: skip
+            placed.append((stack.root / "deployed").read_text().strip())
+            assert hub.summary.read_text().startswith(f"Image: {placed[0]}\n")
+            (stack.root / "deployed").unlink()
+            said = hub.said + lab.run("mlpipes:deploy")
+            placed.append((stack.root / "deployed").read_text().strip())
+            (results / "promoted").write_text("false")
+            assert "no new version" in lab.run("mlpipes:deploy")
+        finally:
+            stack.rewrite(SETTINGS)
+            for id in {one.id for one in stack.client.images.list(f"{there.host}/team/boxed")}:
+                stack.client.images.remove(id, force=True)
+        assert push_registry.PASSWORD not in said
+        for name in placed:
+            repository, _, digest = name.partition("@")
+            assert repository == deploy["image"]
+            assert digest == f"sha256:{hashlib.sha256(there.manifest('team/boxed', digest)).hexdigest()}"
+        boxed = MlflowRegistry(Connection(tracking(stack))).model("boxed")
+        assert boxed is not None
+        tags = [one.tags.get(mlflow_tags.IMAGE) for one in boxed.versions]
+        assert placed[1] in tags  # what `mlpipes history` shows
 
 
 @pytest.mark.parametrize(

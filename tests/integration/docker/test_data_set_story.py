@@ -11,6 +11,35 @@ from .conftest import Stack
 pytestmark = pytest.mark.slow
 
 
+PIPELINE = """
+pipeline: loans
+steps:
+  - {name: load, data: load}
+  - {name: prepare, data: prepare, needs: [load]}
+  - {name: train, train: loans.yaml, needs: [prepare]}
+  - {name: card, report: card.html, needs: [train]}
+  - {name: staging, promote: {metric: ks, to: staging}, needs: [card]}
+  - {name: check, monitor: {model: loans, alias: staging, since: 1d}, needs: [staging], allow: [3]}
+  - {name: again, promote: {metric: ks, to: staging}, when: {step: check, value: enough, equals: true}}
+"""
+
+
+def as_a_pipeline(stack: Stack, environment: dict[str, str]) -> None:
+    """``mlpipes run`` finds all of it done: no row, version or model is made a second time."""
+    (stack.root / "pipeline.yaml").write_text(PIPELINE)
+    done = stack.cli("run", "--json", cwd=stack.root, env=environment, timeout=900).ok().json
+    told = {step["name"]: (step["status"], step["result"]) for step in done["steps"]}
+    assert [status for status, _ in told.values()] == [*["done"] * 6, "skipped"]
+    rows = data_story_help.ROWS
+    assert (told["load"][1]["rows"], told["load"][1]["added"]) == (rows, 0)
+    assert told["prepare"][1]["version"] == 2
+    assert told["card"][1]["run_id"] == told["train"][1]["runs"][0]["run_id"]
+    assert (told["staging"][1]["outcome"], told["staging"][1]["to_version"]) == ("promoted", 1)
+    assert "<!doctype html>" in (stack.root / "card.html").read_text()
+    (run,) = stack.cli("runs", "--json", cwd=stack.root).ok().json
+    assert (run["run"], run["status"]) == (done["run"], "done")
+
+
 def test_from_a_bucket_to_predictions(fresh: Stack) -> None:
     fresh.up()
     told = fresh.cli("status", "--show-secrets", "--json", cwd=fresh.root).ok().json
@@ -27,6 +56,7 @@ def test_from_a_bucket_to_predictions(fresh: Stack) -> None:
     store.create_bucket(Bucket="sources")
     store.put_object(Bucket="sources", Key="deep/loans.csv", Body=data_story_help.table().encode())
     data_story_help.run(fresh.cli, fresh.root, "s3://sources/deep/loans.csv", environment)
+    as_a_pipeline(fresh, environment)
     mounted = {
         mount["Name"]
         for one in fresh.containers().values()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
 import stack_help
 import yaml
+from ci_runner import GitHub, GitLab
 from conftest import Cli
 from e2e import test_readme as readme
 from integration.monitoring.test_monitor import loans
@@ -42,6 +46,7 @@ data: {source: "dataset:loans", target: default, id: ID, drop: [since]}
 metric: roc_auc
 runs: [{name: logistic, trainer: sklearn, estimator: sklearn.linear_model.LogisticRegression}]
 """
+RUN_STEPS = ("load", "prepare", "train", "card", "staging", "check", "production")
 MARK = 'echo "$MLPIPES_PIPELINE_STEP" >> order.txt'
 
 
@@ -113,7 +118,9 @@ def test_the_page_runs_the_whole_pipeline(project: Project, first: dict[str, Any
     assert first["status"] == "done"
     found = {step["name"]: (step["status"], step["exit"], step["tries"]) for step in first["steps"]}
     assert found == {
-        **dict.fromkeys(("load", "prepare", "train", "staging", "check", "production"), ("done", 0, 1)),
+        **dict.fromkeys(
+            ("load", "prepare", "train", "card", "staging", "check", "production"), ("done", 0, 1)
+        ),
         "note": ("skipped", None, 0),
     }
     told = results(first)
@@ -121,6 +128,9 @@ def test_the_page_runs_the_whole_pipeline(project: Project, first: dict[str, Any
     assert told["prepare"]["splits"] == {"train": 360, "validation": 60, "test": 180}
     assert (told["staging"]["outcome"], told["production"]["outcome"]) == ("promoted", "promoted")
     assert told["check"]["enough"] is False
+    card = (project.root / "card.html").read_text()
+    assert told["card"]["verdict"]["outcome"] == "would promote"
+    assert told["card"]["run_id"][:8] in card and card.count("data:image/png;base64,") >= 5
     ((version, aliases),) = [(m["version"], m["aliases"]) for m in project.cli("models", "--json").ok().json]
     assert (version, sorted(aliases)) == (1, ["production", "staging"])
     *_, after, only, _ = project.cli("runs", "--json").ok().json
@@ -168,59 +178,6 @@ steps:
   - {name: train, train: experiment.yaml, needs: [load]}
   - {name: live, promote: {metric: roc_auc, to: live}, needs: [train]}
 """
-GH = """#!/bin/sh
-echo "$@" >> gh.txt
-case "$*" in *--edit-last*) exit 1 ;; esac
-while [ "$1" != --body-file ]; do shift; done
-cp "$2" comment.txt
-"""
-
-
-class Runner:
-    """Runs the steps of a workflow as GitHub's runner does: bash, variables, outputs; without its actions."""
-
-    def __init__(self, project: Project) -> None:
-        self.project, self.outputs = project, dict[str, str]()
-        self.summary = project.root / "summary.md"
-        (project.root / "bin").mkdir()
-        (project.root / "bin" / "gh").write_text(GH)  # what asks GitHub
-        (project.root / "bin" / "gh").chmod(0o755)
-
-    def run(self, workflow: str) -> list[str]:
-        """Run all jobs; the names of the steps."""
-        folder = self.project.root / ".github" / "workflows"
-        found, done = yaml.safe_load((folder / f"mlpipes-{workflow}.yml").read_text()), []
-        self.summary.write_text("")
-        for job in found["jobs"].values():
-            for step in job["steps"]:
-                if "run" in step and step["name"] != "Install":  # what is installed is what is tested
-                    self._step(step)
-                    done.append(step["name"])
-        return done
-
-    def _step(self, step: dict[str, Any]) -> None:
-        output = self.project.root / "output.txt"
-        output.write_text("")
-        folders = (
-            self.project.root / "bin",
-            Path(sys.executable).parent,
-            self.project.cli.environment["PATH"],
-        )
-        path = ":".join(map(str, folders))
-        given = {name: self._value(text) for name, text in step.get("env", {}).items()}
-        files = {"GITHUB_STEP_SUMMARY": str(self.summary), "GITHUB_OUTPUT": str(output), "PATH": path}
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            cwd=self.project.root, env={**self.project.cli.environment, **given, **files},
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{step['name']}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
-        self.outputs |= dict(line.split("=", 1) for line in output.read_text().splitlines())
-
-    @staticmethod
-    def _value(text: str) -> str:
-        known = {"${{ github.event.pull_request.number }}": "7", "${{ github.token }}": "token"}
-        return known.get(text, "")  # a secret that is not set is empty
 
 
 def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, Any]) -> None:
@@ -231,9 +188,10 @@ def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, 
         for one in (("export", "github"), ("export", "gitlab"))
     ]
     assert [len(one["files"]) for one in written] == [3, 2]
-    runner, (model, *_) = Runner(project), project.cli("models", "--json").ok().json
+    runner, (model, *_) = GitHub(project.root, project.cli), project.cli("models", "--json").ok().json
     steps = runner.run("pull-request")
-    assert steps == ["Connect to the services", "Step load", "Step train", "Compare", "Summary", "Comment"]
+    assert steps == ["Connect to the services", "Step load", "Step train", "Compare", "Summary", "Comment",
+                     "Link the results"]  # fmt: skip
     folder = project.root / "ci-results"
     verdict = json.loads((folder / "verdict.json").read_text())
     assert (verdict["outcome"], verdict["alias"], verdict["run_id"]) == (
@@ -242,7 +200,9 @@ def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, 
         model["run_id"],
     )
     summary = runner.summary.read_text()
-    assert summary == (folder / "report.md").read_text() == (project.root / "comment.txt").read_text()
+    report = (folder / "report.md").read_text()
+    assert summary == f"{report}[All results, with reports and plots](https://github.test/kept)\n"
+    assert report == (project.root / "comment.txt").read_text()
     assert "## Leaderboard" in summary and "would promote" in summary
     assert f"**{model['value']:.4f}**" in summary
     assert (folder / "report.html").read_text().count("data:image/png;base64,") >= 5
@@ -256,7 +216,46 @@ def test_the_workflows_of_github_do_the_same(project: Project, first: dict[str, 
     assert after["value"] == model["value"]
     assert runner.outputs["promoted"] == "false"  # not of the alias that is served
     runner.run("monitor")
-    assert runner.summary.read_text().strip() == json.loads((folder / "monitor.json").read_text())["verdict"]
+    verdict = json.loads((folder / "monitor.json").read_text())["verdict"]
+    assert runner.summary.read_text().splitlines()[0] == verdict
+
+
+class Notes(BaseHTTPRequestHandler):
+    """GitLab's API, as far as a job uses it."""
+
+    heard: ClassVar[list[tuple[str, str | None, str]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.heard.append((self.path, self.headers["PRIVATE-TOKEN"], body["body"]))
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def test_the_jobs_of_gitlab_do_the_same(project: Project, first: dict[str, Any]) -> None:
+    """In the order of a merge request, its merge and the next night."""
+    (project.root / "ci.yaml").write_text(CI.replace("live", "lab"))
+    project.cli("export", "gitlab", "ci.yaml").ok()
+    folder, (before, *_) = project.root / "ci-results", project.cli("models", "--json").ok().json
+    shutil.rmtree(folder, ignore_errors=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as api:
+        threading.Thread(target=api.serve_forever, daemon=True).start()
+        runner = GitLab(project.root, project.cli, {"MLPIPES_GITLAB_TOKEN": "token"})
+        address = {"CI_API_V4_URL": f"http://127.0.0.1:{api.server_address[1]}"}
+        runner.run("mlpipes:compare", **address, CI_PROJECT_ID="3", CI_MERGE_REQUEST_IID="9")
+        api.shutdown()
+    report = (folder / "report.md").read_text()
+    assert Notes.heard == [("/projects/3/merge_requests/9/notes", "token", report)]
+    assert json.loads((folder / "verdict.json").read_text())["outcome"] == "would promote"
+    assert "lab" not in project.cli("models", "--json").ok().json[0]["aliases"]
+    runner.run("mlpipes:promote")
+    (after, *_) = project.cli("models", "--json").ok().json
+    assert (after["version"], after["value"]) == (before["version"], before["value"])
+    assert "lab" in after["aliases"] and (folder / "promoted").read_text() == "false"
+    runner.run("mlpipes:monitor")
+    assert json.loads((folder / "monitor.json").read_text())["model"] == "loans"
 
 
 def test_a_killed_run_is_resumed_and_what_it_left_is_ended(project: Project) -> None:

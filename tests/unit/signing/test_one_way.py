@@ -14,8 +14,9 @@ ALLOWED = {
     # the second looks, and loads nothing
     "source.fetch": {"signing/vault.py", "lifecycle/trust/project_vault.py"},
     "source.fetch_logged": {"signing/vault.py"},
-    # a run's files; the source
-    "download_artifacts": {"adapters/mlflow/registry.py", "adapters/mlflow/model_source.py"},
+    # a run's files, to read and to copy; the source
+    "download_artifacts": {"adapters/mlflow/registry.py", "adapters/mlflow/run_copies.py",
+                           "adapters/mlflow/model_source.py"},
     "load_model": {"lifecycle/serving/local_model.py", "server/models/loader.py", "model_process/server.py",
                    "trainers/models/keras_model.py"},
     "cloudpickle.load": {"server/models/loader.py", "model_process/server.py"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -68,7 +69,10 @@ def document(recipe: Recipe, base: ImageReference, locks: Mapping[str, str]) -> 
     bom.metadata.timestamp = None  # type: ignore[assignment]
     bom.components.update(made)
     bom.register_dependency(image, made)
-    return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
+    found = json.loads(JsonV1Dot6(bom).output_as_string())
+    # First, so that a later build knows the file by its beginning, and replaces it.
+    head = {key: found.pop(key) for key in ("$schema", "bomFormat", "specVersion") if key in found}
+    return json.dumps({**head, **found}, indent=2) + "\n"
 
 
 def _base(base: ImageReference) -> Component:

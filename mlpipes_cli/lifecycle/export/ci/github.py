@@ -23,6 +23,14 @@ _ACTIONS = {  # by commit: a tag can be moved
 }
 _FOLDER = ".github/workflows"
 _COMMENT = 60_000  # characters; GitHub takes 65,536
+# A summary shows neither `data:` addresses nor files of the job: the plots are in the page that is kept.
+_LINK = {
+    "name": "Link the results",
+    "if": "${{ !cancelled() }}",
+    "env": {"RESULTS": "${{ steps.kept.outputs.artifact-url }}"},
+    "run": 'if [ -n "$RESULTS" ]; then\n  echo "[All results, with reports and plots]($RESULTS)"'
+    ' >> "$GITHUB_STEP_SUMMARY"\nfi\n',
+}
 _SUMMARY = f'cat {scripts.RESULTS}/report.md >> "$GITHUB_STEP_SUMMARY"'
 
 
@@ -104,6 +112,7 @@ def _completed(content: dict[str, Any], plan: CiPlan, where: str, requirements: 
         path = scripts.RESULTS if where == "." else f"{where}/{scripts.RESULTS}"
         last = {
             "name": "Keep the results",
+            "id": "kept",
             "if": "${{ !cancelled() }}",
             **_uses(
                 "actions/upload-artifact",
@@ -113,7 +122,7 @@ def _completed(content: dict[str, Any], plan: CiPlan, where: str, requirements: 
         for step in job["steps"]:
             if step.pop("secrets", False):
                 step["env"] = {**step.get("env", {}), **secrets}
-        steps = [_ordered(step) for step in (*first, *job["steps"], last)]
+        steps = [_ordered(step) for step in (*first, *job["steps"], last, _LINK)]
         job |= {
             "runs-on": "ubuntu-latest",
             "timeout-minutes": 360,

@@ -55,9 +55,15 @@ def test_both_are_valid_and_the_same(project: tuple[str, Path], cluster_tools: C
         f"{one['kind'].lower()}/{one['metadata']['name']}"
         for text in texts.values()
         for one in documents(text)
-        if one["kind"] != "ServiceMonitor"  # of which no schema is at hand
+        if one["kind"] != "ServiceMonitor"  # which is not of Kubernetes itself
     ]
     assert sorted(passed) == sorted(known)
+    if name == "credit-risk":
+        every = [one for text in texts.values() for one in documents(text)]
+        assert cluster_tools.monitors(every) == [""] * len(texts)
+        (monitor, *_) = [one for one in every if one["kind"] == "ServiceMonitor"]
+        monitor["spec"]["endpoints"][0]["interval"] = "often"
+        assert "interval must match pattern" in cluster_tools.monitors([monitor])[0]
 
     plain, chart = by_name(documents(texts["base"])), by_name(documents(texts["chart"]))
     hook = chart["Job", f"{name}-migrate"]["metadata"].pop("annotations")

@@ -39,6 +39,13 @@ STEPS = [
         {"build": {"push": ["r.example/a:1", "r.example/a:2"]}},
         "build --push r.example/a:1 --push r.example/a:2",
     ),
+    ({"promote": {"to_project": "../production"}}, "promote --to-project ../production"),
+    ({"report": {}}, "report"),
+    ({"report": "card.html"}, "report --output card.html"),
+    (
+        {"report": {"run": "forest", "to": "staging", "metric": "ks", "output": "c.md", "force": True}},
+        "report forest --metric ks --to staging --output c.md --force",
+    ),
 ]
 
 

@@ -35,6 +35,7 @@ def test_all_packages_stand_in_it_once() -> None:
     text = bill_of_materials.document(RECIPE, BASE, {"api": API, "model": MODEL})
     found = json.loads(text)
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
+    assert '"CycloneDX"' in text[:200]  # by which a later `build --sbom` knows that it may replace the file
     assert found["metadata"]["component"]["name"] == "mlpipes/loans"
     components = {one["bom-ref"]: one for one in found["components"]}
     assert set(components) == {

@@ -1,0 +1,1 @@
+"""Promotion from one project to another: the version is copied, judged and promoted there."""

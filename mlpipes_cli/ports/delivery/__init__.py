@@ -1,0 +1,1 @@
+"""Copies of runs in other projects, and when versions reached their users."""
