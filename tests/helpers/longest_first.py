@@ -22,7 +22,7 @@ SECONDS = {  # about, on an idle machine with two cores; only the order counts
     "integration/training/test_results.py": 60,
     "e2e/test_tutorial.py": 125,
     "integration/monitoring/test_monitor.py": 90,
-    "integration/pipelines/test_pages.py": 100,
+    "integration/pipelines/test_pages.py": 125,
     "integration/pipelines/test_airflow.py": 180,
     "integration/monitoring/test_retrain.py": 75,
     "integration/monitoring/test_loop.py": 110,
