@@ -20,11 +20,14 @@ def renamed(file: Path, table: Table, scorer: RowScorer, reporter: Reporter) -> 
     """Return a table of rows to score with the model's names; see :func:`with_clean_names`."""
     wanted = {column.name for column in scorer.columns} | ({scorer.id} if scorer.id else set())
     made = with_clean_names(file, table, scorer.formats.renames, wanted, reporter)
-    if made is not table and (steps := scorer.formats.steps):
-        reporter.warn(
-            f"{file}: the rows are scored without the data set's steps {', '.join(steps)}, which the training"
-            " rows have gone through; score cleaned rows where these steps matter"
-        )
+    if steps := ", ".join(scorer.formats.steps):
+        if made is not table:
+            reporter.warn(
+                f"{file}: the rows are scored without the data set's steps {steps}, which the training rows"
+                " have gone through; score cleaned rows where these steps matter"
+            )
+        else:
+            reporter.info(f"{file}: the rows are scored as they are, without the data set's steps {steps}")
     return made
 
 

@@ -183,11 +183,19 @@ def make(
         candidates,
         known.reading,
         understanding,
-        known.notes,
+        (*known.notes, *_steps(known.reading)),
         (*known.warnings, *prepared.warnings, *understanding.warnings, *([few] if few else [])),
         partial(versions.keep, key, known) if versions is not None and key else _nothing,
         {} if rows is None else rows.tags,
     )
+
+
+def _steps(reading: Mapping[str, Any]) -> list[str]:
+    """Say that rows to score do not go through the steps of the data set."""
+    if not (steps := reading.get("steps")):
+        return []
+    named = ", ".join(steps)
+    return [f"the data set's steps {named} changed these rows; rows to score do not go through them"]
 
 
 def _prepared(

@@ -64,7 +64,10 @@ def test_names_of_the_source_are_read_as_those_of_the_model(tmp_path: Path) -> N
 
 def test_cleaned_names_stay(tmp_path: Path) -> None:
     found, told = asked(tmp_path, "age,day\n30,2024-05-31\n", AGES)
-    assert found["age"] == [30] and not told.infos and not told.warnings
+    assert found["age"] == [30] and not told.warnings
+    assert told.infos == [
+        f"{tmp_path}/rows.csv: the rows are scored as they are, without the data set's steps fill"
+    ]
 
 
 def test_both_names_are_refused(tmp_path: Path) -> None:
