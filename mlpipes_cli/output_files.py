@@ -48,3 +48,20 @@ def write(output: Path, text: str) -> None:
         atomic_files.write_text(output, text)
     except OSError as error:
         raise MlpipesError(f"{output}: {error.strerror}", "choose another --output") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for several files, if its parent exists.
+
+    Raises:
+        UsageError: Its parent does not exist, or it is a file.
+        MlpipesError: It cannot be made.
+    """
+    if not folder.absolute().parent.is_dir():
+        raise UsageError(f"{folder.parent}: no such folder", "choose another --output")
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{folder}: not a folder", "choose another --output") from None
+    except OSError as error:
+        raise MlpipesError(f"{folder}: {error.strerror}", "choose another --output") from None

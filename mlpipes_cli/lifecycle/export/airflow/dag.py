@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlpipes_cli import output_files, package_files
 from mlpipes_cli.config.pipeline import order
 from mlpipes_cli.config.pipeline.config import PipelineConfig, load_pipeline
-from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.export.airflow import assets
 from mlpipes_cli.lifecycle.pipelines.commands import arguments, argv, this_program
 
@@ -63,14 +63,7 @@ def export(
     """
     config = load_pipeline(file, project.root, shown_as)
     name, path = dag_id(project, config), output / file_name(project, config)
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output.parent}: no such folder", "choose another --output")
-    try:
-        output.mkdir(exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"{output}: not a folder", "choose another --output") from None
-    except OSError as error:
-        raise MlpipesError(f"{output}: {error.strerror}", "choose another --output") from None
+    output_files.make_folder(output)
     output_files.check(path, MARK, f"a DAG of `{MARK[12:-1]}`", force=force)
     if not force and path.exists() and is_changed(path):
         raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpipes_cli import output_files
-from mlpipes_cli.errors import MlpipesError, UsageError
+from mlpipes_cli.errors import MlpipesError
 
 if TYPE_CHECKING:
     from mlpipes_cli.project import ProjectFolder
@@ -83,11 +83,10 @@ def write(command: str, root: Path, files: Mapping[str, str], *, force: bool) ->
     """Write files, all or none if one would replace a file of somebody else.
 
     Raises:
-        UsageError: One would; or the folder does not exist.
+        UsageError: One would; or the folder's parent does not exist.
         MlpipesError: A file cannot be written.
     """
-    if not root.is_dir():
-        raise UsageError(f"{root}: no such folder", "choose another --output")
+    output_files.make_folder(root)
     for name in files:
         if (root / name).exists():
             what = f"a file of `mlpipes export {command}`"

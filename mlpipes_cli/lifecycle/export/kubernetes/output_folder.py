@@ -69,8 +69,7 @@ class OutputFolder:
             UsageError: One would replace a file that is not of this command; none is written then.
             MlpipesError: A file cannot be written.
         """
-        if not self.folder.absolute().parent.is_dir():
-            raise UsageError(f"{self.folder.parent}: no such folder", "choose another --output")
+        output_files.make_folder(self.folder)
         kept = [path for path in self._starts if not self.force and (self.folder / path).is_file()]
         wanted = {**self._files, **{path: self._starts[path] for path in self._starts if path not in kept}}
         what = f"a file of `mlpipes {self.command}`"

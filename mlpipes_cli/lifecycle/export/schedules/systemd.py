@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from mlpipes_cli import output_files
 from mlpipes_cli.config.schedule.cron_fields import CronFields, fields
-from mlpipes_cli.errors import UsageError
 from mlpipes_cli.lifecycle.export.schedules.scheduled import ScheduledPipeline, scheduled
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def export(
         project: The project.
         file: The pipeline's file.
         shown_as: How messages call it.
-        output: The folder of the units; units that this command wrote are replaced.
+        output: The folder of the units, made if its parent exists; units of this command are replaced.
         force: Replace any regular files.
 
     Raises:
@@ -53,8 +52,7 @@ def export(
         MlpipesError: A unit cannot be written.
     """
     found = scheduled(project, file, shown_as)
-    if not output.is_dir():
-        raise UsageError(f"{output}: no such folder", "choose another --output")
+    output_files.make_folder(output)
     name = f"mlpipes-{project.config.project}-{found.config.pipeline}"
     calendar = tuple(calendars(fields(found.schedule), found.config.timezone))
     units = {

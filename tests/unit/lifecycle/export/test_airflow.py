@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Cli
 
 PIPELINE = """
@@ -109,6 +110,19 @@ def test_a_file_that_was_changed_stays(cli: Cli, project_dir: Path) -> None:
     assert path.read_text() == first
     path.write_text("print('mine')\n")
     assert "exists already, and is not a DAG of `mlpipes export airflow`" in cli("export", "airflow").err
+
+
+@pytest.mark.parametrize("kind", ["airflow", "systemd", "github", "gitlab"])
+def test_the_folder_of_an_export_is_made_if_its_parent_exists(cli: Cli, project_dir: Path, kind: str) -> None:
+    write(project_dir)
+    cli("export", kind, "--output", "new").ok()
+    assert any(path.is_file() for path in (project_dir / "new").rglob("*"))
+    refused = cli("export", kind, "--output", "no/where")
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1] == "error: no: no such folder; choose another --output"
+    refused = cli("export", kind, "--output", "pipeline.yaml")
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1] == "error: pipeline.yaml: not a folder; choose another --output"
 
 
 def test_what_cannot_be_written_is_one_line(cli: Cli, project_dir: Path) -> None:
