@@ -38,7 +38,7 @@ class Home:
     def before_data_sets(self) -> None:
         """Bring the database to migration 0004, as a release without data sets left it."""
         drop = "drop schema raw_data cascade; drop schema clean_data cascade; drop schema monitoring cascade"
-        drop += "; drop schema pipelines cascade"
+        drop += "; drop schema pipelines cascade; drop table serving.deployments"
         self.execute(f"{drop}; create schema raw_data; create schema clean_data")
         self.execute("delete from public.mlpipes_migrations where name >= '0005'")
 
