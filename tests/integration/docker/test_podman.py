@@ -25,8 +25,12 @@ from mlpipes_cli.stack_state import StackState
 pytestmark = pytest.mark.slow
 MINIMAL = "project: pods\nruntime: docker\n"
 CORE = {"postgres", "minio", "mlflow"}
+HOLDER = "mlpipes-tests-holder"
 # Podman asks for more open files for each container than a sandbox may allow.
 SETTINGS = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n'
+# crun, its default, refuses a machine with both versions of cgroups where version 2 holds a controller.
+BESIDE = Path("/sys/fs/cgroup/unified/cgroup.controllers")
+OLDER = '[engine]\nruntime = "runc"\n'
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ def podman(docker_engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
     if shutil.which("podman") is None or os.geteuid() != 0:
         pytest.skip("Podman is not installed, or we are not root; `apt-get install podman` brings it")
     folder = tmp_path_factory.mktemp("podman")
-    (folder / "containers.conf").write_text(SETTINGS)
+    mixed = BESIDE.exists() and BESIDE.read_text().strip() and shutil.which("runc")
+    (folder / "containers.conf").write_text(SETTINGS + (OLDER if mixed else ""))
     made = Podman(folder / "sock", os.environ | {"CONTAINERS_CONF": str(folder / "containers.conf")})
+    made("rm", "--force", "--ignore", "--time", "0", HOLDER)  # of a stopped run
     bring_images(docker_engine, made, tmp_path_factory.mktemp("images"))
     command = ["podman", "system", "service", "--time=0", f"unix://{made.socket}"]
     with (folder / "log").open("wb") as log:
@@ -134,10 +140,10 @@ def test_a_stack_comes_up_changes_and_goes(cli: Cli, pods: Path, podman: Podman)
 
 
 def test_a_port_that_a_container_has_is_told_with_its_name(cli: Cli, pods: Path, podman: Podman) -> None:
-    name = "mlpipes-tests-holder"
+    name = HOLDER
     image = "postgres:17.10-bookworm"
-    podman("run", "--detach", "--name", name, "--publish", "127.0.0.1:17321:80", image, "sleep", "300")
     try:
+        podman("run", "--detach", "--name", name, "--publish", "127.0.0.1:17321:80", image, "sleep", "300")
         (pods / "mlpipes.yaml").write_text(MINIMAL + "stack: {mlflow: {port: 17321}}\n")
         refused = cli("up", cwd=pods)
         assert refused.code == 1

@@ -14,7 +14,7 @@ from mlpipes_cli.cli.console import Console
 from mlpipes_cli.cli.views import train_view
 from mlpipes_cli.cli.views.tables import Column, FittedTable, fit
 from mlpipes_cli.lifecycle.leaderboard import Board, LeaderboardEntry
-from mlpipes_cli.lifecycle.promotion.history_events import HistoryEvent as HistoryEntry
+from mlpipes_cli.lifecycle.promotion.history import HistoryRow
 from mlpipes_cli.lifecycle.promotion.listing import ModelRow
 from mlpipes_cli.lifecycle.reports.metric_cells import number
 from mlpipes_cli.lifecycle.training import CandidateResult
@@ -98,13 +98,16 @@ def test_long_names_of_aliases_are_shortened_and_ids_are_not() -> None:
         assert any(start in line for start in ("02ef40dc", "2026-11-29 10:00:00") for line in lines)
 
 
-def promoted(alias: str) -> HistoryEntry:
-    return HistoryEntry(
+def promoted(alias: str) -> HistoryRow:
+    return HistoryRow(
         id="1", kind="promote", state="done", when="2026-11-29T10:00:00.123456+00:00",
         who="anna@laptop", git_user="Anna", model="credit-default",
         alias=alias, from_version=2, to_version=3, run_id="r", experiment="e",
         candidate="forest", metric="ks", challenger=0.96, incumbent=0.95, lower=0.01, candidates=1, rows=100,
         reason="the first one that passes every gate of ours",
+        commit="0123456789abcdef-dirty", trained_at="2026-11-29T09:58:00+00:00",
+        image="registry.example/team/credit@sha256:0123", deployed_at="2026-11-29T10:00:07.5+00:00",
+        first_answer_at="2026-11-29T10:03:00+00:00",
     )  # fmt: skip
 
 
