@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parents[1]
 SLOW = 12  # seconds of a file with the mark `slow` that is not named here
 SECONDS = {  # about, on an idle machine with two cores; only the order counts
-    "integration/docker/test_api_in_containers.py": 470,
+    "integration/docker/test_api_in_containers.py": 330,
     "integration/embedded/test_repair.py": 120,
     "e2e/test_story_on_docker.py": 85,
     "integration/carrying/test_backup_and_restore.py": 155,

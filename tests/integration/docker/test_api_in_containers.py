@@ -586,103 +586,112 @@ def normal(pin: str) -> str:
     return f"{re.sub(r'[-_.]+', '-', name).lower()}=={number}"
 
 
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[push_registry.Registry]:
+    """A registry for all pushes of this file, since an engine compresses each layer for each registry."""
+    with push_registry.running(tmp_path_factory.mktemp("registry")) as running_registry:
+        yield running_registry
+
+
+def test_the_deploy_jobs_of_ci_push_it_and_put_it_in_place(
+    stack: Stack, image: dict[str, Any], there: push_registry.Registry
+) -> None:
+    """GitHub's and GitLab's, by the files that the exports write; the image stays for the next test."""
+    deploy = {"by": "image", "image": f"{there.host}/team/boxed", "command": 'echo "$IMAGE" > deployed'}
+    settings = yaml.safe_load(SETTINGS) | {"serving": {"model": "boxed"}, "deploy": deploy}
+    stack.cli("up", "--with", "none", timeout=1800).ok()  # its own API lacks packages of this model
+    stack.rewrite(yaml.safe_dump(settings))
+    (stack.root / "experiment.yaml").write_text("experiment: boxed\n")
+    for system in ("github", "gitlab"):
+        stack.cli("export", system).ok()
+    results = stack.root / "ci-results"
+    results.mkdir(exist_ok=True)
+    (results / "promoted").write_text("true")
+    login = {"REGISTRY_USER": push_registry.USER, "REGISTRY_PASSWORD": push_registry.PASSWORD}
+    given = (stack.root, stack.cli, login, {"DOCKER_CONFIG": str(there.stranger)})
+    hub, lab, placed = GitHub(*given), GitLab(*given), []
+    try:
+        assert hub.run("main", ["deploy"])[1:5] == [
+            "Log in", "Build and push the image", "Deploy", "Summary"
+        ]  # fmt: skip
+        placed.append((stack.root / "deployed").read_text().strip())
+        assert hub.summary.read_text().startswith(f"Image: {placed[0]}\n")
+        (stack.root / "deployed").unlink()
+        said = hub.said + lab.run("mlpipes:deploy")
+        placed.append((stack.root / "deployed").read_text().strip())
+        (results / "promoted").write_text("false")
+        assert "no new version" in lab.run("mlpipes:deploy")
+    finally:
+        stack.rewrite(SETTINGS)
+        for id in {one.id for one in stack.client.images.list(f"{there.host}/team/boxed")}:
+            stack.client.images.remove(id, force=True)
+    assert push_registry.PASSWORD not in said
+    for name in placed:
+        repository, _, digest = name.partition("@")
+        assert repository == deploy["image"]
+        assert digest == f"sha256:{hashlib.sha256(there.manifest('team/boxed', digest)).hexdigest()}"
+    boxed = MlflowRegistry(Connection(tracking(stack))).model("boxed")
+    assert boxed is not None
+    tags = [one.tags.get(mlflow_tags.IMAGE) for one in boxed.versions]
+    assert placed[1] in tags  # what `mlpipes history` shows
+
+
 def test_an_image_is_pushed_and_a_pull_of_it_serves(
-    stack: Stack, image: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack,
+    image: dict[str, Any],
+    there: push_registry.Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Built again it takes what is there; then the registry has it, and an engine that lost it serves it."""
     number = str(image["model"]["version"])
     registry = MlflowRegistry(Connection(tracking(stack)))
     registry.set_version_tag("boxed", int(number), mlflow_tags.GIT_COMMIT, "1234abcd-dirty")
-    with push_registry.running(tmp_path) as there:
-        names = [f"{there.host}/team/boxed:{tag}" for tag in (number, "newest")]
-        monkeypatch.setenv("DOCKER_CONFIG", str(there.stranger))
-        whole = BuiltImage(image["tag"], image["id"], 0, "")
-        with pytest.raises(MlpipesError, match="requires a login") as refused:
-            DockerImageBuilder().push(whole, names[1], Console())
-        assert f"`docker login {there.host}`" in refused.value.hint
+    names = [f"{there.host}/team/boxed:{tag}" for tag in (number, "newest")]
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))  # a folder without a login
+    whole = BuiltImage(image["tag"], image["id"], 0, "")
+    with pytest.raises(MlpipesError, match="requires a login") as refused:
+        DockerImageBuilder().push(whole, names[1], Console())
+    assert f"`docker login {there.host}`" in refused.value.hint
 
-        given = ["--version", number, "--tag", image["tag"], "--push", names[0].rpartition(":")[0]]
-        given += ["--push", names[1], "--sbom", str(tmp_path / "sbom.json"), "--json"]
-        done = stack.cli(
-            "build", "--model", "boxed", *given, env={"DOCKER_CONFIG": str(there.login)}, timeout=1800
-        ).ok()
-        assert push_registry.PASSWORD not in done.out + done.err
-        told = done.json
-        assert (told["model"]["alias"], told["model"]["commit"]) == ("", "1234abcd-dirty")
-        assert told["tags"] == [image["tag"], *names]
-        assert [one["name"] for one in told["pushed"]] == names
-        layers = [stack.client.images.get(id).attrs["RootFS"]["Layers"] for id in (image["id"], told["id"])]
-        assert layers[0][:3] == layers[1][:3]  # what pip has installed is in the third
-        assert layers[1][-1] != layers[0][-1]  # the settings name the alias
-        (digest,) = {one["digest"] for one in told["pushed"]}
-        manifest = there.manifest("team/boxed", "newest")
-        assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-        assert json.loads(manifest)["config"]["digest"] == told["id"]
+    given = ["--version", number, "--tag", image["tag"], "--push", names[0].rpartition(":")[0]]
+    given += ["--push", names[1], "--sbom", str(tmp_path / "sbom.json"), "--json"]
+    done = stack.cli(
+        "build", "--model", "boxed", *given, env={"DOCKER_CONFIG": str(there.login)}, timeout=1800
+    ).ok()
+    assert push_registry.PASSWORD not in done.out + done.err
+    told = done.json
+    assert (told["model"]["alias"], told["model"]["commit"]) == ("", "1234abcd-dirty")
+    assert told["tags"] == [image["tag"], *names]
+    assert [one["name"] for one in told["pushed"]] == names
+    layers = [stack.client.images.get(id).attrs["RootFS"]["Layers"] for id in (image["id"], told["id"])]
+    assert layers[0][:3] == layers[1][:3]  # what pip has installed is in the third
+    assert layers[1][-1] != layers[0][-1]  # the settings name the alias
+    (digest,) = {one["digest"] for one in told["pushed"]}
+    manifest = there.manifest("team/boxed", "newest")
+    assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    assert json.loads(manifest)["config"]["digest"] == told["id"]
 
-        for one in (*told["tags"], told["id"], image["id"]):
-            with contextlib.suppress(ImageNotFound):
-                stack.client.images.remove(one, force=True)
-        login = {"username": push_registry.USER, "password": push_registry.PASSWORD}
-        pinned = f"{names[0].rpartition(':')[0]}@{digest}"
-        pulled = stack.client.images.pull(pinned, auth_config=login)
-        try:
-            labels = pulled.labels
-            assert labels["org.opencontainers.image.revision"] == "1234abcd-dirty"
-            assert labels["org.opencontainers.image.version"] == number
-            with running(stack, pulled.id) as (container, url):
-                assert predict(url)["model"]["version"] == int(number)
-                inside = container.exec_run(["cat", labels["io.mlpipes.sbom"]])[1].decode()
-                frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
-        finally:
-            stack.client.images.remove(pulled.id, force=True)
+    for one in (*told["tags"], told["id"], image["id"]):
+        with contextlib.suppress(ImageNotFound):
+            stack.client.images.remove(one, force=True)
+    login = {"username": push_registry.USER, "password": push_registry.PASSWORD}
+    pinned = f"{names[0].rpartition(':')[0]}@{digest}"
+    pulled = stack.client.images.pull(pinned, auth_config=login)
+    try:
+        labels = pulled.labels
+        assert labels["org.opencontainers.image.revision"] == "1234abcd-dirty"
+        assert labels["org.opencontainers.image.version"] == number
+        with running(stack, pulled.id) as (container, url):
+            assert predict(url)["model"]["version"] == int(number)
+            inside = container.exec_run(["cat", labels["io.mlpipes.sbom"]])[1].decode()
+            frozen = container.exec_run(["pip", "freeze"])[1].decode().splitlines()
+    finally:
+        stack.client.images.remove(pulled.id, force=True)
     sbom = json.loads(inside)
     assert inside == (tmp_path / "sbom.json").read_text()
     libraries = {f"{one['name']}=={one['version']}" for one in sbom["components"] if one["type"] == "library"}
     assert libraries == {normal(line) for line in frozen if "==" in line}
-
-
-def test_the_deploy_jobs_of_ci_push_it_and_put_it_in_place(
-    stack: Stack, image: dict[str, Any], tmp_path: Path
-) -> None:
-    """GitHub's and GitLab's, by the files that the exports write."""
-    with push_registry.running(tmp_path) as there:
-        deploy = {"by": "image", "image": f"{there.host}/team/boxed", "command": 'echo "$IMAGE" > deployed'}
-        settings = yaml.safe_load(SETTINGS) | {"serving": {"model": "boxed"}, "deploy": deploy}
-        stack.cli("up", "--with", "none", timeout=1800).ok()  # its own API lacks packages of this model
-        stack.rewrite(yaml.safe_dump(settings))
-        (stack.root / "experiment.yaml").write_text("experiment: boxed\n")
-        for system in ("github", "gitlab"):
-            stack.cli("export", system).ok()
-        results = stack.root / "ci-results"
-        results.mkdir(exist_ok=True)
-        (results / "promoted").write_text("true")
-        login = {"REGISTRY_USER": push_registry.USER, "REGISTRY_PASSWORD": push_registry.PASSWORD}
-        given = (stack.root, stack.cli, login, {"DOCKER_CONFIG": str(there.stranger)})
-        hub, lab, placed = GitHub(*given), GitLab(*given), []
-        try:
-            assert hub.run("main", ["deploy"])[1:5] == [
-                "Log in", "Build and push the image", "Deploy", "Summary"
-            ]  # fmt: skip
-            placed.append((stack.root / "deployed").read_text().strip())
-            assert hub.summary.read_text().startswith(f"Image: {placed[0]}\n")
-            (stack.root / "deployed").unlink()
-            said = hub.said + lab.run("mlpipes:deploy")
-            placed.append((stack.root / "deployed").read_text().strip())
-            (results / "promoted").write_text("false")
-            assert "no new version" in lab.run("mlpipes:deploy")
-        finally:
-            stack.rewrite(SETTINGS)
-            for id in {one.id for one in stack.client.images.list(f"{there.host}/team/boxed")}:
-                stack.client.images.remove(id, force=True)
-        assert push_registry.PASSWORD not in said
-        for name in placed:
-            repository, _, digest = name.partition("@")
-            assert repository == deploy["image"]
-            assert digest == f"sha256:{hashlib.sha256(there.manifest('team/boxed', digest)).hexdigest()}"
-        boxed = MlflowRegistry(Connection(tracking(stack))).model("boxed")
-        assert boxed is not None
-        tags = [one.tags.get(mlflow_tags.IMAGE) for one in boxed.versions]
-        assert placed[1] in tags  # what `mlpipes history` shows
 
 
 @pytest.mark.parametrize(
