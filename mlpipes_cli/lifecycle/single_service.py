@@ -1,13 +1,13 @@
-"""Stops and starts one service, or opens a shell in it."""
+"""Stops, starts or removes one service, or opens a shell in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpipes_cli.adapters.wiring import make_runtime
+from mlpipes_cli.adapters.wiring import make_runtime, remembered_services
 from mlpipes_cli.errors import Interrupted
 from mlpipes_cli.lifecycle.serving import api_names
-from mlpipes_cli.ports import Halted, Reporter, ServiceStatus
+from mlpipes_cli.ports import Halted, Reporter, Runtime, ServiceStatus
 from mlpipes_cli.project import ProjectFolder
 from mlpipes_cli.services.catalog import DATABASE, MLFLOW, STORES
 
@@ -48,6 +48,17 @@ def start(project: ProjectFolder, service: str, reporter: Reporter) -> ServiceSt
         return make_runtime(project).resume(service, reporter)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped before {service} answered", "`mlpipes up` continues from here") from None
+
+
+def drop(project: ProjectFolder, runtime: Runtime, service: str, reporter: Reporter) -> tuple[str, ...]:
+    """End a service that `up --with` started, and forget it; return what was changed.
+
+    Raises:
+        MlpipesError: It cannot be ended.
+    """
+    if service not in remembered_services(project) or not runtime.stop(service, reporter):
+        return ()
+    return (f"{service}: removed, since it is no longer configured",)
 
 
 def shell(project: ProjectFolder, service: str, command: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from mlpipes_cli.adapters.database_wiring import spooled
 from mlpipes_cli.adapters.wiring import choose_runtime, make_runtime
 from mlpipes_cli.compose import override
 from mlpipes_cli.errors import Interrupted, MlpipesError, UsageError
+from mlpipes_cli.lifecycle import single_service
 from mlpipes_cli.lifecycle.airflow import service as airflow_service
 from mlpipes_cli.lifecycle.monitoring.watching import service as watch_service
 from mlpipes_cli.lifecycle.secrets import ensure_secrets, has_model_key, read_secrets
@@ -72,8 +73,8 @@ def up(
     if "none" in extra:
         dropped = (
             *service.drop(project, made, reporter),
-            *watch_service.drop(project, made, reporter),
-            *airflow_service.drop(project, made, reporter),
+            *single_service.drop(project, made, catalog.WATCH, reporter),
+            *single_service.drop(project, made, catalog.AIRFLOW, reporter),
         )
     try:
         result = made.up(reporter)

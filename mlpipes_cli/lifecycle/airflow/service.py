@@ -134,17 +134,6 @@ def _failing(url: str) -> str:
     return f"its {' and '.join(bad).replace('_', ' ')} not healthy" if bad else ""
 
 
-def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
-    """End Airflow and forget it; return what was changed.
-
-    Raises:
-        MlpipesError: It cannot be ended.
-    """
-    if NAME not in wiring.remembered_services(project) or not runtime.stop(NAME, reporter):
-        return ()
-    return (f"{NAME}: removed, since it is no longer configured",)
-
-
 def report(services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
     """Return the services; Airflow with its login, and with the parts of it that do not work."""
     return tuple(

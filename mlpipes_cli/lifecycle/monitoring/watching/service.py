@@ -76,17 +76,6 @@ def bring(project: ProjectFolder, runtime: Runtime, result: StackStatus, reporte
     return replace(runtime.status(), changes=(*result.changes, change))
 
 
-def drop(project: ProjectFolder, runtime: Runtime, reporter: Reporter) -> tuple[str, ...]:
-    """End the watcher and forget it; return what was changed.
-
-    Raises:
-        MlpipesError: It cannot be ended.
-    """
-    if NAME not in wiring.remembered_services(project) or not runtime.stop(NAME, reporter):
-        return ()
-    return (f"{NAME}: removed, since it is no longer configured",)
-
-
 def report(services: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
     """Return the services; the watcher with what it does, and when the next check is due."""
     return tuple(
